@@ -1,0 +1,31 @@
+# add_room(NAME SOURCES a.c b.c DEPS base proto [PURE regex])
+# One static library.  PURE rooms may not hold state or call out, see tools/check/pure.
+function(add_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "PURE" "SOURCES;DEPS")
+  add_library(${name} STATIC ${room_SOURCES})
+  target_link_libraries(${name} PUBLIC flags ${room_DEPS})
+  if(DEFINED room_PURE AND NOT SANITIZE AND NOT MUTANT)
+    set(lower "")
+    foreach(dep IN LISTS room_DEPS)
+      list(APPEND lower $<TARGET_FILE:${dep}>)
+    endforeach()
+    add_test(NAME lint.pure.${name}
+      COMMAND ${PROJECT_SOURCE_DIR}/tools/check/pure $<TARGET_FILE:${name}> "${room_PURE}" ${lower})
+    set_tests_properties(lint.pure.${name} PROPERTIES LABELS "lint;${name}")
+  endif()
+endfunction()
+
+# add_unit(ROOM): every tests/unit/ROOM/*.c is one test of the room, and links the room and what is named behind it.
+function(add_unit room)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/*.c)
+  foreach(source IN LISTS sources)
+    get_filename_component(stem ${source} NAME_WE)
+    set(target unit_${room}_${stem})
+    add_executable(${target} ${source})
+    target_link_libraries(${target} PRIVATE flags testing ${room} ${ARGN})
+    target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L
+      SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_test(NAME ${room}.${stem} COMMAND ${target})
+    set_tests_properties(${room}.${stem} PROPERTIES LABELS ${room} TIMEOUT 120)
+  endforeach()
+endfunction()
