@@ -18,6 +18,9 @@ endfunction()
 # add_unit(ROOM): every tests/unit/ROOM/*.c is one test of the room, and links the room and what is named behind it.
 function(add_unit room)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/*.c)
+  if(NOT TARGET room_${room})
+    add_custom_target(room_${room}) # what `./dev test ROOM` builds
+  endif()
   foreach(source IN LISTS sources)
     get_filename_component(stem ${source} NAME_WE)
     set(target unit_${room}_${stem})
@@ -25,6 +28,7 @@ function(add_unit room)
     target_link_libraries(${target} PRIVATE flags testing ${room} ${ARGN})
     target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L
       SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_dependencies(room_${room} ${target})
     add_test(NAME ${room}.${stem} COMMAND ${target})
     set_tests_properties(${room}.${stem} PROPERTIES LABELS ${room} TIMEOUT 120)
   endforeach()
