@@ -47,8 +47,8 @@ size_t state_footprint(const struct state_options *options);
  *
  * Errors: ERR_CORRUPT; ERR_IO; ERR_NO_SPACE.
  */
-CHECKED enum err state_open(const struct state_options *options, struct kv *kv,
-                            struct arena *arena, struct state **out);
+CHECKED enum err state_open(const struct state_options *options, struct kv *kv, struct arena *arena,
+                            struct state **out);
 
 /* Of the newest applied height; false in a new store. */
 CHECKED bool state_applied(const struct state *state, uint64_t *height, uint8_t root[HASH_BYTES]);
@@ -94,10 +94,10 @@ void overlay_undo(struct overlay *overlay, struct overlay_mark mark);
 struct overlay_scan {
     struct overlay *overlay;
     enum state_space space;
-    struct bytes key;   /* of the entry walked to; until the next call */
+    struct bytes key; /* of the entry walked to; until the next call */
     struct bytes value;
-    enum err error;     /* why overlay_scan_next said false: ERR_OK is the end */
-    void *place;        /* the engine's own */
+    enum err error; /* why overlay_scan_next said false: ERR_OK is the end */
+    void *place;    /* the engine's own */
 };
 
 CHECKED enum err overlay_scan_begin(struct overlay *overlay, enum state_space space,
