@@ -41,7 +41,10 @@ uint8_t *check_file(const char *path, size_t *count);
 void check_bytes(const char *file, int line, struct bytes a, struct bytes b);
 
 #define TEST(name) static void name(void)
-#define TEST_ENTRY(name) {#name, name}
+#define TEST_ENTRY(name)                                                                           \
+    {                                                                                              \
+#name, name                                                                                \
+    }
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(__FILE__, __LINE__, "not true: %s", #cond))
 #define CHECK_U64(a, op, b)                                                                        \
     do {                                                                                           \
