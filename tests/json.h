@@ -32,7 +32,7 @@ static inline json_t *json_open(const char *folder, const char *name)
 /* A file of our own, in tests/vectors. */
 static inline json_t *json_own(const char *name)
 {
-    return json_open(SOURCE_DIR "/tests/vectors", name);
+    return json_open(check_own_vectors(), name);
 }
 
 static inline json_t *json_field(const json_t *object, const char *name)
