@@ -15,6 +15,26 @@
 #include "base/hex.h"
 #include "tests/check.h"
 
+/* What was read, in one chain, so that it is kept and not lost. */
+struct json_kept {
+    struct json_kept *next;
+    json_t *root;
+    uint8_t bytes[];
+};
+
+static struct json_kept *json_kept_first;
+
+static inline struct json_kept *json_keep(size_t count)
+{
+    struct json_kept *kept = malloc(sizeof *kept + count);
+
+    CHECK(kept != NULL);
+    kept->root = NULL;
+    kept->next = json_kept_first;
+    json_kept_first = kept;
+    return kept;
+}
+
 static inline json_t *json_open(const char *folder, const char *name)
 {
     char path[1024];
@@ -26,6 +46,7 @@ static inline json_t *json_open(const char *folder, const char *name)
     if (root == NULL) {
         check_failed(__FILE__, __LINE__, "%s:%d: %s", path, error.line, error.text);
     }
+    json_keep(0)->root = root;
     return root;
 }
 
@@ -88,8 +109,7 @@ static inline struct bytes json_digits(const json_t *value)
     CHECK(json_is_string(value));
     count = json_string_length(value);
     CHECK(count % 2 == 0);
-    at = malloc(count / 2 + 1);
-    CHECK(at != NULL);
+    at = json_keep(count / 2 + 1)->bytes;
     CHECK(hex_decode(json_string_value(value), at, count / 2));
     return bytes_of(at, count / 2);
 }
