@@ -11,11 +11,24 @@
 static const uint8_t magic[4] = {'S', 'I', 'M', 'T'};
 static const uint8_t applied_key[] = {'M', 'a'};
 
+/* In place of a signature: no other transaction can be made of one in passing. */
+static uint64_t tx_check(struct bytes behind)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < behind.count; i++) {
+        sum = (sum ^ behind.at[i]) * UINT64_C(0x100000001b3);
+    }
+    return sum;
+}
+
 void app_tx_write(const struct app_tx *tx, uint8_t *out)
 {
+    const size_t behind = sizeof magic + 8;
     struct writer writer = writer_of(out, tx->bytes);
 
     writer_bytes(&writer, magic, sizeof magic);
+    writer_u64(&writer, 0);
     writer_u32(&writer, tx->client);
     writer_u32(&writer, tx->number);
     writer_u8(&writer, tx->validity);
@@ -24,14 +37,18 @@ void app_tx_write(const struct app_tx *tx, uint8_t *out)
     writer_u32(&writer, tx->bytes);
     INVARIANT(!writer.failed && writer.used == APP_TX_HEAD_BYTES);
     memset(out + writer.used, (int)(tx->number & 0xffU), tx->bytes - writer.used);
+    writer = writer_of(out + sizeof magic, 8);
+    writer_u64(&writer, tx_check(bytes_of(out + behind, tx->bytes - behind)));
 }
 
 bool app_tx_read(struct bytes bytes, struct app_tx *out)
 {
     struct reader reader = reader_of(bytes);
     const struct bytes head = reader_take(&reader, sizeof magic);
+    const uint64_t check = reader_u64(&reader);
 
-    if (head.count != sizeof magic || memcmp(head.at, magic, sizeof magic) != 0) {
+    if (reader.failed || check != tx_check(reader.left) || head.count != sizeof magic ||
+        memcmp(head.at, magic, sizeof magic) != 0) {
         return false;
     }
     out->client = reader_u32(&reader);
@@ -179,7 +196,8 @@ static struct bytes overlay_receipts(struct app_overlay *overlay)
         writer_u32(&writer, 8);
         writer_u64(&writer, overlay->keys[i]);
     }
-    return writer_done(&writer);
+    overlay->result = writer_done(&writer);
+    return overlay->result;
 }
 
 static void result_fill(struct app_overlay *overlay, const struct block_header *parent,
@@ -226,7 +244,7 @@ static bool app_execute(void *self, const struct block_header *parent, const uin
 {
     struct app_sim *app = self;
     struct app_overlay overlay;
-    struct app_overlay *old = overlay_find(app, hash);
+    const struct app_overlay *old = overlay_find(app, hash);
     struct bytes left = body;
     struct bytes transaction;
     struct app_tx tx;
@@ -240,10 +258,11 @@ static bool app_execute(void *self, const struct block_header *parent, const uin
         app->broken(app->context, "executes a block whose height does not follow its parent's");
         return false;
     }
-    if (old != NULL) { /* executed again: its overlay is built anew */
-        overlay_free(old);
-        app->overlay_count -= 1;
-        *old = app->overlays[app->overlay_count];
+    if (old != NULL) { /* asked again: the same answer */
+        *out = (struct app_result){.units_used = old->tx_count, .receipts = old->result};
+        app_root(parent->state_root, header->time_ms, body, out->state_root);
+        app_receipts_root(old->tx_count, out->receipts_root);
+        return true;
     }
     overlay_begin(&overlay, header->tx_count);
     memcpy(overlay.hash, hash, HASH_BYTES);
@@ -457,6 +476,19 @@ static void app_finalize(void *self, const struct block_header *header, const ui
     overlays_prune(app);
 }
 
+/* What no block may hold gives way, so that it cannot fill a pool for ever. */
+static void pool_make_room(struct app_sim *app, uint64_t wall_ms)
+{
+    for (uint32_t i = 0; i < app->pool_count; i++) {
+        const struct app_tx *tx = &app->pool[i].tx;
+
+        if (tx->validity != 0 || (tx->expiry_ms != 0 && tx->expiry_ms < wall_ms)) {
+            pool_remove(app, i);
+            return;
+        }
+    }
+}
+
 static enum app_admit app_admit(void *self, struct bytes transaction, uint32_t source,
                                 uint64_t wall_ms)
 {
@@ -478,6 +510,9 @@ static enum app_admit app_admit(void *self, struct bytes transaction, uint32_t s
     }
     if (tx.validity > 1 || (tx.expiry_ms != 0 && tx.expiry_ms < wall_ms)) {
         return APP_REFUSED;
+    }
+    if (app->pool_count == app->pool_max) {
+        pool_make_room(app, wall_ms);
     }
     if (app->pool_count == app->pool_max || (tx.refused_by >> app->node & 1) != 0) {
         return APP_REFUSED_NOW;
@@ -512,8 +547,7 @@ static uint64_t app_applied_height(void *self)
 /* Read back what the store holds: the applied height and the set of transactions. */
 static void store_read(struct app_sim *app)
 {
-    const struct bytes applied =
-        kv_sim_look(app->kv, bytes_of(applied_key, sizeof applied_key));
+    const struct bytes applied = kv_sim_look(app->kv, bytes_of(applied_key, sizeof applied_key));
     struct kv_cursor *cursor;
     const uint8_t first[] = {'T'};
 
@@ -558,8 +592,7 @@ void app_sim_open(struct app_sim *app, struct kv_sim *kv, const struct app_sim_o
     if (app->pool_size < app->pool_max) {
         app->pool = realloc(app->pool, app->pool_max * sizeof *app->pool);
         INVARIANT(app->pool != NULL);
-        memset(app->pool + app->pool_size, 0,
-               (app->pool_max - app->pool_size) * sizeof *app->pool);
+        memset(app->pool + app->pool_size, 0, (app->pool_max - app->pool_size) * sizeof *app->pool);
         app->pool_size = app->pool_max;
     }
     for (uint32_t i = 0; i < app->overlay_count; i++) {

@@ -15,9 +15,9 @@
 #include "node/ports.h"
 #include "tests/sim/kv_sim.h"
 
-enum { APP_TX_HEAD_BYTES = 29, APP_TX_BYTES_MAX = 1024 };
+enum { APP_TX_HEAD_BYTES = 37, APP_TX_BYTES_MAX = 1024 };
 
-/* Magic, client, number, validity, pools that refuse it, expiry; then padding. */
+/* Magic, check, client, number, validity, pools that refuse it, expiry, size; then padding. */
 struct app_tx {
     uint32_t client;
     uint32_t number;
@@ -54,11 +54,12 @@ struct app_overlay {
     uint32_t tx_count;
     uint64_t *keys;
     uint8_t *receipts;
+    struct bytes result; /* the receipts as a view */
 };
 
 struct app_pending {
     struct app_tx tx;
-    uint8_t tip[8];     /* on which it has waited, and since which view */
+    uint8_t tip[8]; /* on which it has waited, and since which view */
     uint64_t since_cur;
     uint64_t counted_ms;
     uint8_t *bytes; /* APP_TX_BYTES_MAX */
@@ -82,7 +83,7 @@ struct app_sim {
     struct app_overlay building; /* run, not yet named; keys NULL: none */
     uint8_t final_hash[HASH_BYTES];
     uint64_t final_height;
-    void (*ran)(void *context); /* a block was executed: time passes */
+    void (*ran)(void *context);                      /* a block was executed: time passes */
     void (*broken)(void *context, const char *what); /* the driver broke the contract of the port */
     void *context;
 };

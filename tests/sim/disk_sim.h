@@ -59,10 +59,10 @@ struct disk_sim {
     uint64_t last_number; /* of the last write */
     size_t last_offset;
     size_t last_count;
-    uint32_t crash_in;    /* counts down to the crash point; 0: none is set */
+    uint32_t crash_in; /* counts down to the crash point; 0: none is set */
     enum disk_moment crash_moment;
-    bool die_after_sync;  /* the crash point is the end of the sync under way */
-    bool dead;            /* the crash point was reached: nothing that follows happens */
+    bool die_after_sync; /* the crash point is the end of the sync under way */
+    bool dead;           /* the crash point was reached: nothing that follows happens */
     void (*crashed)(void *context);
     void *context;
     uint64_t writes, syncs, creates, removes, lost_writes; /* counted */

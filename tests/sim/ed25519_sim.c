@@ -55,8 +55,7 @@ static void keyed_hash(const uint8_t secret[ED25519_SECRET_BYTES], struct bytes 
     }
 }
 
-void ed25519_public(const uint8_t secret[ED25519_SECRET_BYTES],
-                    uint8_t out[ED25519_PUBLIC_BYTES])
+void ed25519_public(const uint8_t secret[ED25519_SECRET_BYTES], uint8_t out[ED25519_PUBLIC_BYTES])
 {
     for (size_t i = 0; i < ED25519_PUBLIC_BYTES; i++) {
         out[i] = (uint8_t)(secret[i] ^ (uint8_t)(mask >> (i % 8 * 8)));

@@ -227,8 +227,7 @@ void facts_heard(struct sim *sim, uint32_t node, const struct words *words)
     }
     for (uint32_t i = 0; i < words->cert_count && words->whole; i++) {
         if (words->certs[i].kind >= 1 && words->certs[i].kind <= 3) {
-            heard_votes(sim, node, words->certs[i].kind, &words->certs[i],
-                        words->certs[i].signers);
+            heard_votes(sim, node, words->certs[i].kind, &words->certs[i], words->certs[i].signers);
         }
     }
 }
@@ -257,11 +256,8 @@ struct known_block *facts_block(struct sim *sim, const uint8_t *hash)
 
 void facts_proposed(struct sim *sim, uint32_t node, struct packet *packet)
 {
-    struct facts *facts = &sim->facts;
     const struct words *words = &packet->words;
     struct fact *fact;
-    struct known_block *block;
-    uint32_t place;
 
     if (!words->whole || words->view == 0) {
         return;
@@ -276,7 +272,20 @@ void facts_proposed(struct sim *sim, uint32_t node, struct packet *packet)
             sim_mark_set(sim, MARK_EQUIVOCATION);
         }
     }
-    if (words->header == NULL || facts_block(sim, words->block) != NULL) {
+    if (words->header != NULL) {
+        facts_learn(sim, words->block, packet, words->header, words->body,
+                    node_honest(&sim->nodes[node]));
+    }
+}
+
+void facts_learn(struct sim *sim, const uint8_t *hash, struct packet *packet, const uint8_t *header,
+                 struct bytes body, bool honest)
+{
+    struct facts *facts = &sim->facts;
+    struct known_block *block;
+    uint32_t place;
+
+    if (facts_block(sim, hash) != NULL) {
         return;
     }
     if (facts->block_size == 0) {
@@ -285,15 +294,15 @@ void facts_proposed(struct sim *sim, uint32_t node, struct packet *packet)
         INVARIANT(facts->blocks != NULL);
     }
     block = facts_take(facts, sizeof *block);
-    memcpy(block->hash, words->block, HASH_BYTES);
-    if (!block_header_decode(bytes_of(words->header, BLOCK_HEADER_BYTES), &block->header)) {
+    memcpy(block->hash, hash, HASH_BYTES);
+    if (!block_header_decode(bytes_of(header, BLOCK_HEADER_BYTES), &block->header)) {
         return;
     }
     packet->holders += 1;
     block->packet = packet;
-    block->body = words->body;
-    block->honest = node_honest(&sim->nodes[node]);
-    place = block_place(facts, words->block);
+    block->body = body;
+    block->honest = honest;
+    place = block_place(facts, hash);
     block->next = facts->blocks[place];
     facts->blocks[place] = block;
     facts->block_count += 1;

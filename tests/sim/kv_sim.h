@@ -30,14 +30,14 @@ struct kv_sim {
     struct kv_undo *undo; /* of the batches since the last synced one */
     uint32_t undo_count;
     uint32_t undo_size;
-    uint64_t batch;        /* number of the newest */
+    uint64_t batch;         /* number of the newest */
     uint64_t durable_batch; /* newest that a power cut leaves for certain */
     bool snapshot;
     bool dead;
-    bool full;             /* no write fits (A11) */
+    bool full; /* no write fits (A11) */
     bool write_fails;
     bool read_fails;
-    uint32_t crash_in;     /* counts down to the crash point; 0: none */
+    uint32_t crash_in; /* counts down to the crash point; 0: none */
     bool crash_after;
     void (*crashed)(void *context);
     void *context;

@@ -83,6 +83,13 @@ static void durable_add(struct node *node, struct bytes record)
         }
         hash_of(TAG_BLOCK, header, hash);
         app_set_add(&node->durable, key_body(hash));
+        if (facts_block(node->sim, hash) == NULL) { /* a node without peers shows it to nobody */
+            struct packet *packet = packet_make(node->sim, header, reader.left);
+
+            facts_learn(node->sim, hash, packet, packet->bytes,
+                        bytes_after(packet_bytes(packet), BLOCK_HEADER_BYTES), node_honest(node));
+            packet_drop(packet);
+        }
     } else if (type == 2 || type == 4) { /* NOTARIZE, FINALIZE */
         of.epoch = reader_u64(&reader);
         of.view = reader_u64(&reader);
@@ -110,8 +117,7 @@ static size_t durable_scan(struct node *node, const struct disk_segment *segment
     size_t at = from < LOG_HEAD ? LOG_HEAD : from;
 
     while (at + LOG_RECORD_HEAD + LOG_MAC <= segment->touched) {
-        struct reader reader =
-            reader_of(bytes_of(segment->durable + at, segment->touched - at));
+        struct reader reader = reader_of(bytes_of(segment->durable + at, segment->touched - at));
         const uint32_t length = reader_u32(&reader);
 
         if (length == 0 || length > segment->touched - at - LOG_RECORD_HEAD - LOG_MAC) {
@@ -211,8 +217,7 @@ static void check_durable(struct node *node, uint8_t kind, const struct words_ce
 static bool heard_quorum(const struct sim *sim, const struct fact *fact, uint32_t node,
                          uint8_t kind)
 {
-    return facts_is_quorum(sim,
-                           fact->heard[node][kind == VOTE_FINALIZE] & fact->signed_by[kind]);
+    return facts_is_quorum(sim, fact->heard[node][kind == VOTE_FINALIZE] & fact->signed_by[kind]);
 }
 
 /* Does the node hold a certificate of a candidate of this view on this block? */
@@ -221,8 +226,7 @@ static bool view_carries(struct node *node, uint64_t epoch, uint64_t view, const
     struct sim *sim = node->sim;
     const struct view_facts *of = facts_view(sim, epoch, view, false);
 
-    for (const struct fact *fact = of == NULL ? NULL : of->facts; fact != NULL;
-         fact = fact->next) {
+    for (const struct fact *fact = of == NULL ? NULL : of->facts; fact != NULL; fact = fact->next) {
         if (memcmp(fact->block, block, HASH_BYTES) == 0 &&
             (heard_quorum(sim, fact, node->number, VOTE_NOTARIZE) ||
              heard_quorum(sim, fact, node->number, VOTE_FINALIZE))) {
@@ -237,8 +241,7 @@ static bool view_nullified(struct node *node, uint64_t epoch, uint64_t view)
     struct sim *sim = node->sim;
     const struct view_facts *of = facts_view(sim, epoch, view, false);
 
-    return of != NULL &&
-           facts_is_quorum(sim, of->heard_nullify[node->number] & of->nullified_by);
+    return of != NULL && facts_is_quorum(sim, of->heard_nullify[node->number] & of->nullified_by);
 }
 
 /* The block under a candidate: the parent's of a NEW, itself of a REPEAT. */
@@ -336,10 +339,10 @@ void oracles_signed(struct node *node, struct bytes statement)
                  node->number);
         return;
     }
-    if (kind == VOTE_NULLIFY ? (view->nullified_by & own) != 0
-                             : (facts_of(sim, of.epoch, of.view, of.parent_view, of.block, true)
-                                    ->signed_by[kind] &
-                                own) != 0) {
+    if (kind == VOTE_NULLIFY
+            ? (view->nullified_by & own) != 0
+            : (facts_of(sim, of.epoch, of.view, of.parent_view, of.block, true)->signed_by[kind] &
+               own) != 0) {
         return; /* the same again */
     }
     if (of.view <= node->final_view_seen) {
@@ -348,8 +351,8 @@ void oracles_signed(struct node *node, struct bytes statement)
         return;
     }
     for (const struct fact *fact = view->facts; fact != NULL; fact = fact->next) {
-        const bool same = fact->parent_view == of.parent_view &&
-                          memcmp(fact->block, of.block, HASH_BYTES) == 0;
+        const bool same =
+            fact->parent_view == of.parent_view && memcmp(fact->block, of.block, HASH_BYTES) == 0;
 
         if (kind != VOTE_NULLIFY && !same && (fact->signed_by[kind] & own) != 0) {
             sim_fail(sim, 1, "node %u signs a second %s in view %" PRIu64, node->number,
@@ -357,37 +360,35 @@ void oracles_signed(struct node *node, struct bytes statement)
             return;
         }
         if (kind == VOTE_NULLIFY && (fact->signed_by[VOTE_FINALIZE] & own) != 0) {
-            sim_fail(sim, 2, "node %u signs NULLIFY after FINALIZE in view %" PRIu64,
-                     node->number, of.view);
+            sim_fail(sim, 2, "node %u signs NULLIFY after FINALIZE in view %" PRIu64, node->number,
+                     of.view);
             return;
         }
         if (!same && ((kind == VOTE_FINALIZE && (fact->signed_by[VOTE_NOTARIZE] & own) != 0) ||
                       (kind == VOTE_NOTARIZE && (fact->signed_by[VOTE_FINALIZE] & own) != 0))) {
-            sim_fail(sim, 2, "node %u signs NOTARIZE and FINALIZE of different candidates in view %"
-                     PRIu64, node->number, of.view);
+            sim_fail(sim, 2,
+                     "node %u signs NOTARIZE and FINALIZE of different candidates in view %" PRIu64,
+                     node->number, of.view);
             return;
         }
     }
     if (kind == VOTE_FINALIZE) {
-        const struct fact *fact =
-            facts_of(sim, of.epoch, of.view, of.parent_view, of.block, true);
+        const struct fact *fact = facts_of(sim, of.epoch, of.view, of.parent_view, of.block, true);
 
         if ((view->nullified_by & own) != 0) {
-            sim_fail(sim, 2, "node %u signs FINALIZE after NULLIFY in view %" PRIu64,
-                     node->number, of.view);
+            sim_fail(sim, 2, "node %u signs FINALIZE after NULLIFY in view %" PRIu64, node->number,
+                     of.view);
             return;
         }
         if (!heard_quorum(sim, fact, node->number, VOTE_NOTARIZE)) {
-            sim_fail(sim, 2, "node %u signs FINALIZE in view %" PRIu64
-                     " without a NOTARIZE certificate", node->number, of.view);
+            sim_fail(sim, 2,
+                     "node %u signs FINALIZE in view %" PRIu64 " without a NOTARIZE certificate",
+                     node->number, of.view);
             return;
         }
         if ((fact->signed_by[VOTE_NOTARIZE] & own) == 0) {
             sim_mark_set(sim, MARK_FINALIZE_WITHOUT_NOTARIZE);
         }
-    }
-    if (kind == VOTE_NOTARIZE) {
-        check_justified(node, &of);
     }
     marks_signed(node, kind, &of, view);
 }
@@ -443,8 +444,7 @@ static void check_encoding(struct node *node, const struct packet *packet)
         return;
     }
     if (!decoded || writer.failed || !bytes_equal(writer_done(&writer), bytes)) {
-        sim_fail(sim, 5, "node %u sends a %s that %s", node->number,
-                 words_name(packet->words.what),
+        sim_fail(sim, 5, "node %u sends a %s that %s", node->number, words_name(packet->words.what),
                  decoded ? "does not encode to itself" : "does not decode");
     }
 }
@@ -504,6 +504,9 @@ static void vote_leaves(struct node *node, const struct packet *packet)
         return;
     }
     app_set_add(&node->released_life, key);
+    if (words->kind == VOTE_NOTARIZE && !app_set_has(&node->released, key)) {
+        check_justified(node, &of); /* a leader's block is not known before its proposal leaves */
+    }
     app_set_add(&node->released, key);
     app_set_add(&node->released, key_make(KEY_SLOT, words->kind, &of));
     check_durable(node, words->kind, &of);
@@ -516,6 +519,28 @@ static void vote_leaves(struct node *node, const struct packet *packet)
                        sim_block_name(sim, words->block), words->view);
         }
     }
+}
+
+bool oracles_released(const struct node *node, uint8_t kind, uint64_t view, const uint8_t *block)
+{
+    struct sim *sim = node->sim;
+    const struct words_cert of = {.epoch = 1, .view = view, .block = block};
+    const struct view_facts *facts = facts_view(sim, 1, view, false);
+
+    if (block == NULL || kind == VOTE_NULLIFY) {
+        return app_set_has(&node->released, key_make(KEY_SLOT, kind, &of));
+    }
+    for (const struct fact *fact = facts == NULL ? NULL : facts->facts; fact != NULL;
+         fact = fact->next) {
+        const struct words_cert with = {
+            .epoch = 1, .view = view, .parent_view = fact->parent_view, .block = block};
+
+        if (memcmp(fact->block, block, HASH_BYTES) == 0 &&
+            app_set_has(&node->released, key_make(KEY_VOTE, kind, &with))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint32_t bit_of(uint32_t what)
@@ -543,8 +568,8 @@ void oracles_sent(struct node *node, uint32_t to, const struct packet *packet)
     if (sim->now_us >= sim->silent_from_us &&
         (words->what & (SIM_CONSENSUS | SIM_GET_CERTS | SIM_GET_BLOCK | SIM_BLOCK | SIM_SYNC)) !=
             0) {
-        sim_fail(sim, 20, "node %u sends a %s of view %" PRIu64 " with nothing to do",
-                 node->number, words_name(words->what), words->view);
+        sim_fail(sim, 20, "node %u sends a %s of view %" PRIu64 " with nothing to do", node->number,
+                 words_name(words->what), words->view);
     }
 }
 
@@ -732,7 +757,82 @@ void oracles_final(struct node *node, const struct block_header *header, const u
     }
 }
 
+/* ---- what a node says of others (14) ---- */
+
+void oracles_evidence(struct node *node, const struct vote *first, const struct vote *second)
+{
+    struct sim *sim = node->sim;
+    const struct candidate *a = &first->statement.candidate;
+    const struct candidate *b = &second->statement.candidate;
+    const uint8_t one = (uint8_t)first->statement.kind;
+    const uint8_t two = (uint8_t)second->statement.kind;
+    const bool same =
+        a->parent_view == b->parent_view && memcmp(a->block_hash, b->block_hash, HASH_BYTES) == 0;
+    const bool closed = one == VOTE_NULLIFY || two == VOTE_NULLIFY;
+    const bool finals = one == VOTE_FINALIZE || two == VOTE_FINALIZE;
+
+    sim_mark_set(sim, MARK_EVIDENCE);
+    if (first->index != second->index || a->epoch != b->epoch || a->view != b->view ||
+        first->index >= sim->n || (closed ? one == two || !finals : same)) {
+        sim_fail(sim, 14, "node %u takes two votes for evidence that do not contradict each other",
+                 node->number);
+    } else if (node_honest(&sim->nodes[first->index])) {
+        sim_fail(sim, 14, "node %u accuses honest validator %u", node->number, first->index);
+    }
+}
+
+void oracles_report(struct node *node, enum sx_report what)
+{
+    if (what == SX_REPORT_CONFLICT || what == SX_REPORT_DIVERGED) {
+        sim_fail(node->sim, 7, "node %u reports %s", node->number,
+                 what == SX_REPORT_CONFLICT ? "two certificates that cannot both be"
+                                            : "that a final block's result differs");
+    }
+    if (what == SX_REPORT_FOREIGN_VOTE) {
+        sim_fail(node->sim, 14, "node %u takes its own vote for a foreign one", node->number);
+    }
+}
+
+/* An honest node is never charged by another: not for what it sends, nor for what it passes on. */
+void oracles_fault(struct node *node, uint32_t peer, enum verify_fault fault)
+{
+    struct sim *sim = node->sim;
+
+    if (peer < sim->n && node_honest(&sim->nodes[peer]) && fault != VERIFY_OTHER_EPOCH) {
+        sim_fail(sim, 5, "node %u charges honest node %u (fault %d)", node->number, peer,
+                 (int)fault);
+    }
+}
+
 /* ---- a node's course (4, 10) ---- */
+
+static void marks_started(struct node *node)
+{
+    struct sim *sim = node->sim;
+    const uint32_t own = node->validator < sim->n ? UINT32_C(1) << node->validator : 0;
+    const struct view_facts *view = facts_view(sim, 1, node->summary.cur, false);
+    bool voted = view != NULL && (view->nullified_by & own) != 0;
+
+    for (const struct fact *fact = view == NULL ? NULL : view->facts; fact != NULL;
+         fact = fact->next) {
+        voted = voted || (fact->signed_by[VOTE_NOTARIZE] & own) != 0;
+    }
+    if (node->life > 1 && node->summary.cur == node->view_before) {
+        sim_mark_set(sim, MARK_SAME_VIEW_RESTART);
+        if (voted) {
+            sim_mark_set(sim, MARK_RESTART_VOTED);
+        }
+    }
+    if (node->summary.final_height > node->start_height) {
+        sim_mark_set(sim, MARK_REPLAYED);
+    }
+    if (node->found.dropped_bytes != 0) {
+        sim_mark_set(sim, MARK_TORN_TAIL);
+    }
+    if (node->found.state == VOTE_LOG_DAMAGED) {
+        sim_mark_set(sim, MARK_LOG_DAMAGED);
+    }
+}
 
 /* After a start: what was told stays, and what lies in the store is of the chain that all agreed to. */
 void oracles_started(struct node *node)
@@ -740,7 +840,13 @@ void oracles_started(struct node *node)
     struct sim *sim = node->sim;
     const struct sx_summary *now = &node->summary;
 
-    app_set_clear(&node->released_life);
+    oracles_rescan(node);
+    marks_started(node);
+    if (!node_honest(node)) {
+        node->told_height = now->final_height;
+        memcpy(node->told_hash, now->final_hash, HASH_BYTES);
+        return;
+    }
     if (now->final_height < node->told_height) {
         sim_fail(sim, 10, "node %u told clients of height %" PRIu64 " and starts at %" PRIu64,
                  node->number, node->told_height, now->final_height);

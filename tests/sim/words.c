@@ -185,9 +185,9 @@ const uint8_t *words_header_parent(const uint8_t *header)
 const char *words_name(enum sim_what what)
 {
     static const char *const names[] = {
-        "notarize", "nullify",  "finalize",  "cert notarize", "cert nullify",
-        "cert finalize", "propose", "repeat", "status", "get certs", "get block",
-        "block",    "tx",       "sync",      "other"};
+        "notarize",      "nullify", "finalize", "cert notarize", "cert nullify",
+        "cert finalize", "propose", "repeat",   "status",        "get certs",
+        "get block",     "block",   "tx",       "sync",          "other"};
 
     for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (what == (enum sim_what)(1U << i)) {

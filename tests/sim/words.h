@@ -25,14 +25,14 @@ struct words_cert {
 /* Everything points into the bytes. */
 struct words {
     enum sim_what what;
-    bool whole;  /* the layout was read to its end */
+    bool whole;   /* the layout was read to its end */
     uint8_t kind; /* of a vote or a certificate */
     uint64_t epoch;
     uint64_t view; /* of votes, certificates, proposals */
     uint64_t parent_view;
     const uint8_t *block;
-    uint32_t index;           /* of a vote */
-    const uint8_t *signature; /* of a vote, of a proposal's leader */
+    uint32_t index;                             /* of a vote */
+    const uint8_t *signature;                   /* of a vote, of a proposal's leader */
     struct words_cert certs[JUSTIFICATION_MAX]; /* that of a CERT, or the justification */
     uint32_t cert_count;
     const uint8_t *header; /* of a NEW proposal */

@@ -79,6 +79,7 @@ enum sim_stream {
     X(CLOCK_JUMP, "clock jump")                                                                    \
     X(DISK_ERROR, "node stopped by a disk error")                                                  \
     X(POOL_FULL, "full pool")                                                                      \
+    X(EVIDENCE, "contradicting votes noticed")                                                     \
     X(TWIN, "twins both spoke")                                                                    \
     X(TIMERS_GROWN, "three views without finality")                                                \
     X(SILENCE, "silence")
@@ -100,7 +101,8 @@ struct packet {
     uint32_t holders;
     uint32_t count;
     uint32_t size_class;
-    uint32_t from; /* of held ones: whom to deliver */
+    struct packet *held; /* this one only keeps another, and its way */
+    uint32_t from;
     uint32_t to;
     uint64_t digest;
     struct words words;
@@ -126,7 +128,6 @@ enum event_kind {
     EVENT_DIAL,    /* node tries to open a session to other */
     EVENT_CLOSE,   /* node notices that its session to other is gone */
     EVENT_RESTART, /* start a node that is down */
-    EVENT_RESUME,  /* start a Byzantine node's delayed sends */
     EVENT_SWARM,   /* a fault or a client of the swarm; number says which */
 };
 
@@ -166,6 +167,8 @@ struct node {
     uint32_t validator; /* VALIDATOR_NONE: a full node */
     uint32_t peer;      /* as the others' drivers name it */
     bool twin;          /* one of two with the same key */
+    bool damaged;       /* its disk lies: it counts as faulty */
+    bool disk_failed;   /* the log takes no more */
     enum sim_role role;
     struct byzantine *byzantine;
 
@@ -180,15 +183,16 @@ struct node {
     bool up;
     uint32_t life;
     struct arena arena;
-    size_t arena_touched;
+    bool arena_touched;
     struct driver *driver;
     struct ports ports;
     struct app_sim app;
     struct vote_log_found found;
     enum err fatal; /* it stopped itself */
     const char *fatal_why;
-    uint32_t inside;   /* calls of the driver under way */
-    bool dying;        /* at the end of the call power is gone (dead: already) */
+    bool opening;    /* inside driver_open */
+    uint32_t inside; /* calls of the driver under way */
+    bool dying;      /* at the end of the call power is gone (dead: already) */
     enum sim_crash dying_how;
     uint64_t deadline_ms;
     uint64_t timer_us; /* of the earliest tick event that is queued */
@@ -205,25 +209,25 @@ struct node {
     uint32_t job_count;
     struct sx_summary summary; /* after the last event */
     uint64_t view_before;      /* of the life before */
+    uint64_t start_height;     /* that the application's store held */
     uint64_t crashed_us;
 
     /* Clocks: the wall's offset and the drift of both. */
     int64_t wall_offset_us;
+    int64_t clock_us; /* the offset of a good clock */
     int64_t drift_ppm;
     uint64_t boot_us;
     uint64_t mono_base_us;
 
     /* What the oracles keep of it. */
-    struct app_set durable;     /* records under a completed sync */
-    uint64_t durable_cert_view; /* highest view with a durable certificate */
-    struct app_set released;    /* votes that left, over all lives */
+    struct app_set durable;       /* records under a completed sync */
+    uint64_t durable_cert_view;   /* highest view with a durable certificate */
+    struct app_set released;      /* votes that left, over all lives */
     struct app_set released_life; /* in this life, for the trace */
-    uint64_t told_height;       /* highest that clients were told */
+    uint64_t told_height;         /* highest that clients were told */
     uint8_t told_hash[HASH_BYTES];
     uint64_t final_view_seen;
     uint64_t epoch_seen;
-    uint8_t cert_awaited[HASH_BYTES]; /* blocks told must lead up to this one */
-    bool cert_open;
     uint32_t reports[SX_REPORT_CONFLICT + 1];
     uint64_t faults_charged;
     uint64_t sent_messages[16]; /* by bit of enum sim_what */
@@ -239,7 +243,7 @@ bool machine_start(struct node *node); /* false: it cannot start, `fatal` says w
 void machine_crash(struct node *node, enum sim_crash how);
 void machine_event(struct node *node, const struct event *event);
 void machine_session(struct node *node, uint32_t peer, enum sx_session what);
-void machine_deliver(struct node *node, uint32_t from, const struct packet *packet);
+void machine_deliver(struct node *node, uint32_t from, struct packet *packet);
 enum app_admit machine_submit(struct node *node, struct bytes transaction);
 uint64_t machine_now_us(const struct node *node);
 uint64_t machine_wall_us(const struct node *node);
@@ -247,10 +251,10 @@ uint64_t machine_wall_us(const struct node *node);
 /* ---- network ---- */
 
 struct link {
-    bool open;         /* as this side sees it */
+    bool open; /* as this side sees it */
     bool dialling;
     uint64_t heard_us;
-    uint64_t told_us;  /* when the driver was last told so */
+    uint64_t told_us; /* when the driver was last told so */
     uint64_t sent_us;
     uint64_t clog_us;  /* nothing arrives before */
     uint64_t fixed_us; /* latency of this link; SIM_NEVER: as the network's */
@@ -304,8 +308,8 @@ struct known_block {
     struct packet *packet; /* that first showed it */
     struct bytes body;
     uint32_t letter;
-    bool honest;    /* shown by an honest leader */
-    bool valid;     /* by the oracle's own check */
+    bool honest; /* shown by an honest leader */
+    bool valid;  /* by the oracle's own check */
     struct known_block *next;
 };
 
@@ -313,7 +317,7 @@ struct known_block {
 struct fact {
     uint64_t parent_view;
     uint8_t block[HASH_BYTES];
-    uint32_t signed_by[4]; /* by kind; NOTARIZE and FINALIZE */
+    uint32_t signed_by[4];            /* by kind; NOTARIZE and FINALIZE */
     uint16_t heard[SIM_NODES_MAX][2]; /* NOTARIZE, FINALIZE */
     bool proposed;
     struct fact *next;
@@ -352,6 +356,9 @@ void facts_signed(struct sim *sim, uint32_t node, struct bytes statement);
 /* A node got these words (or made them). */
 void facts_heard(struct sim *sim, uint32_t node, const struct words *words);
 struct known_block *facts_block(struct sim *sim, const uint8_t *hash);
+/* A block that `packet` holds. */
+void facts_learn(struct sim *sim, const uint8_t *hash, struct packet *packet, const uint8_t *header,
+                 struct bytes body, bool honest);
 void facts_proposed(struct sim *sim, uint32_t node, struct packet *packet);
 bool facts_is_quorum(const struct sim *sim, uint32_t signers);
 uint64_t digest_of(struct bytes bytes, uint64_t seed);
@@ -367,8 +374,12 @@ void oracles_started(struct node *node);
 void oracles_after(struct node *node);
 void oracles_final(struct node *node, const struct block_header *header, const uint8_t *hash,
                    struct bytes body, const struct certificate *certificate);
-void oracles_crashed(struct node *node, enum sim_crash how);
+void oracles_report(struct node *node, enum sx_report what);
+void oracles_evidence(struct node *node, const struct vote *first, const struct vote *second);
+void oracles_fault(struct node *node, uint32_t peer, enum verify_fault fault);
 void oracles_rescan(struct node *node);
+/* Did such a vote ever leave this node?  `block` NULL: of any candidate. */
+bool oracles_released(const struct node *node, uint8_t kind, uint64_t view, const uint8_t *block);
 
 static inline void sim_mark_set(struct sim *sim, enum sim_mark mark);
 
@@ -377,8 +388,7 @@ static inline void sim_mark_set(struct sim *sim, enum sim_mark mark);
 void byzantine_close(struct node *node);
 /* What an instance of a Byzantine role does with a message of its core. */
 void byzantine_send(struct node *node, uint32_t to, struct packet *packet);
-void byzantine_heard(struct node *node, const struct packet *packet);
-void byzantine_resume(struct node *node, const struct event *event);
+void byzantine_heard(struct node *node, struct packet *packet);
 
 /* ---- the world ---- */
 
@@ -416,6 +426,7 @@ struct sim {
     struct block_header block_0;
     uint8_t block_0_hash[HASH_BYTES];
     struct sx_params params;
+    struct verify_context verify;
     uint32_t n;
     uint32_t f;
     uint32_t q;
@@ -427,7 +438,7 @@ struct sim {
     struct net_options net;
     struct link links[SIM_NODES_MAX][SIM_NODES_MAX];
     uint32_t session[SIM_NODES_MAX][SIM_NODES_MAX]; /* numbers, of the pair a < b */
-    uint32_t cut[SIM_NODES_MAX]; /* who does not hear this one */
+    uint32_t cut[SIM_NODES_MAX];                    /* who does not hear this one */
     struct rule rules[SIM_RULES_MAX];
     uint32_t rule_count;
 
@@ -445,8 +456,6 @@ struct sim {
     struct swarm *swarm;
     uint64_t marks[MARK_COUNT];
     uint64_t silent_from_us; /* honest consensus messages after it break oracle 20 */
-    uint64_t progress_from_us;
-    uint64_t commits_messages;
 
     bool failed;
     uint32_t failed_oracle;
@@ -484,6 +493,7 @@ void sim_tx_bytes(const struct client_tx *tx, uint8_t out[APP_TX_BYTES_MAX]);
 /* ---- trace ---- */
 
 bool trace_wanted(const struct sim *sim);
+void trace_close(struct sim *sim);
 /* A line of the expected kinds, or (main: false) one that only -v shows. */
 __attribute__((format(printf, 4, 5))) void trace_line(struct sim *sim, bool main, uint32_t node,
                                                       const char *format, ...);
@@ -495,6 +505,8 @@ enum swarm_mode { SWARM_MIXED, SWARM_UNIFORM, SWARM_TWINS, SWARM_BYZZ, SWARM_LIT
 /* Draw a world from a seed and run it to its end; the world is left open. */
 struct sim *swarm_run(uint64_t seed, enum swarm_mode mode);
 void swarm_event(struct sim *sim, const struct event *event);
+void swarm_down(struct node *node);
+void swarm_not_started(struct node *node);
 void swarm_final(struct sim *sim, struct client_tx *tx);
 void swarm_close(struct sim *sim);
 const char *swarm_describe(const struct sim *sim, char *out, size_t size);
