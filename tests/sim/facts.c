@@ -197,6 +197,16 @@ void facts_signed(struct sim *sim, uint32_t node, struct bytes statement)
     of.parent_view = reader_u64(&reader);
     of.block = reader_take(&reader, HASH_BYTES).at;
     INVARIANT(reader_done(&reader) && of.kind >= 1 && of.kind <= 3);
+    if (sim->nodes[node].twin && of.kind == VOTE_NOTARIZE) {
+        const struct view_facts *view = facts_view(sim, of.epoch, of.view, true);
+
+        for (const struct fact *fact = view->facts; fact != NULL; fact = fact->next) {
+            if ((fact->signed_by[VOTE_NOTARIZE] >> signer & 1) != 0 &&
+                memcmp(fact->block, of.block, HASH_BYTES) != 0) {
+                sim_mark_set(sim, MARK_TWIN);
+            }
+        }
+    }
     if (of.kind == VOTE_NULLIFY) {
         facts_view(sim, of.epoch, of.view, true)->nullified_by |= UINT32_C(1) << signer;
     } else {

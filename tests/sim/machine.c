@@ -92,7 +92,7 @@ static void port_send(void *self, uint32_t to, uint8_t channel, struct bytes hea
     if (node->role != SIM_HONEST) {
         byzantine_send(node, to, packet);
     } else {
-        if (!node->twin) {
+        if (node_honest(node)) {
             if (node->opening) {
                 oracles_rescan(node); /* the log was synced by its open */
             }
@@ -440,6 +440,9 @@ static void machine_leave(struct node *node)
     driver_summary(node->driver, &node->summary);
     if (node->summary.cur > view + 1 && view != 0) {
         sim_mark_set(node->sim, MARK_JUMP);
+    }
+    if (node->summary.cur > node->summary.final_view + 3) {
+        sim_mark_set(node->sim, MARK_TIMERS_GROWN);
     }
     if (node_honest(node)) {
         oracles_after(node);

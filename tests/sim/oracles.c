@@ -565,6 +565,9 @@ void oracles_sent(struct node *node, uint32_t to, const struct packet *packet)
     if (words->what == SIM_GET_BLOCK) {
         sim_mark_set(sim, MARK_FETCHED);
     }
+    if (words->what == SIM_SYNC && packet->bytes[0] == 0x50) {
+        sim_mark_set(sim, MARK_SYNCED);
+    }
     if (sim->now_us >= sim->silent_from_us &&
         (words->what & (SIM_CONSENSUS | SIM_GET_CERTS | SIM_GET_BLOCK | SIM_BLOCK | SIM_SYNC)) !=
             0) {

@@ -157,8 +157,8 @@ static void draw_faults(struct sim *sim, uint64_t length_us)
     if (percent(random, 20)) {
         swarm->mean_us[SWARM_RESET] = length_us / between(random, 1, 30);
     }
-    if (percent(random, 5)) {
-        swarm->mean_us[SWARM_DISK] = length_us / 2;
+    if (percent(random, 10)) {
+        swarm->mean_us[SWARM_DISK] = length_us / 3;
     }
 }
 
@@ -583,6 +583,7 @@ static void faults_end(struct sim *sim)
 
         if ((swarm->off >> i & 1) != 0) {
             machine_crash(node, SIM_POWER);
+            node->life += 1; /* a restart that was planned before does not happen */
         } else {
             if (node->up &&
                 node->disk_failed) { /* it takes no more records: its operator restarts it */

@@ -80,8 +80,8 @@ enum sim_stream {
     X(DISK_ERROR, "node stopped by a disk error")                                                  \
     X(POOL_FULL, "full pool")                                                                      \
     X(EVIDENCE, "contradicting votes noticed")                                                     \
-    X(TWIN, "twins both spoke")                                                                    \
-    X(TIMERS_GROWN, "three views without finality")                                                \
+    X(TWIN, "twins notarized different blocks")                                                    \
+    X(TIMERS_GROWN, "more than three views without finality")                                      \
     X(SILENCE, "silence")
 
 enum sim_mark {
