@@ -35,6 +35,9 @@ _Noreturn void check_skip(const char *format, ...) __attribute__((format(printf,
 /* The folder with public vectors beside the project, or skip the running test. */
 const char *check_public_vectors(void);
 
+/* The folder of the project's own vectors. */
+const char *check_own_vectors(void);
+
 /* Read a whole file into memory from malloc (the test frees it, or leaves it); fails the test if it cannot. */
 uint8_t *check_file(const char *path, size_t *count);
 

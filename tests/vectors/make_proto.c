@@ -4,13 +4,18 @@
  *     make_proto FOLDER
  *
  * It is run by hand when bytes are added; the files are committed.  Everything in them follows from constants, so
- * that a second run changes nothing.  Keys are test keys: the secret of key i is 32 bytes of i + 1.
+ * that a second run changes nothing.  Keys are test keys: a secret is 32 equal bytes.
  */
 #include <stdlib.h>
 
+#include <string.h>
+
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/hex.h"
-#include "tests/vectors/make.h"
+#include "crypto/ecdsa.h"
+#include "crypto/ed25519.h"
+#include "tests/vectors/make_proto.h"
 
 static uint32_t things; /* in the open list or object, for commas */
 
@@ -101,6 +106,27 @@ void make_numbers(FILE *file, const char *name, const uint16_t *values, size_t c
     (void)fputs("]", file);
 }
 
+void make_account_key(uint8_t fill, uint8_t secret[32], uint8_t public_key[33])
+{
+    memset(secret, fill, 32);
+    INVARIANT(ecdsa_public(secret, public_key));
+}
+
+void make_consensus_key(uint8_t fill, uint8_t secret[32], uint8_t public_key[32])
+{
+    memset(secret, fill, 32);
+    ed25519_public(secret, public_key);
+}
+
+struct arena *make_arena(void)
+{
+    static _Alignas(ARENA_ALIGN) uint8_t memory[16 << 20];
+    static struct arena arena;
+
+    arena_init(&arena, memory, sizeof memory);
+    return &arena;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -108,5 +134,7 @@ int main(int argc, char **argv)
         return 1;
     }
     make_canon(argv[1]);
+    make_tx(argv[1]);
+    make_genesis(argv[1]);
     return 0;
 }

@@ -385,21 +385,27 @@ static void message_check(const struct message *message)
     }
 }
 
-/* Each round sees one level more; what still grows after DEPTH_MAX rounds is too deep, or holds itself. */
+/* The depth of the deepest message that this one holds, as far as it is known. */
+static uint32_t depth_below(const struct message *message)
+{
+    uint32_t below = 0;
+
+    for (uint32_t i = 0; i < message->count; i++) {
+        const uint32_t child = fields[message->first + i].child;
+
+        if (child != NO_CHILD && messages[child].depth > below) {
+            below = messages[child].depth;
+        }
+    }
+    return below;
+}
+
+/* Each round sees one level more; what is deeper than DEPTH_MAX after that many is too deep, or holds itself. */
 static void depths_check(void)
 {
     for (uint32_t round = 0; round <= DEPTH_MAX; round++) {
         for (uint32_t i = 0; i < message_count; i++) {
-            uint32_t below = 0;
-
-            for (uint32_t j = 0; j < messages[i].count; j++) {
-                const uint32_t child = fields[messages[i].first + j].child;
-
-                if (child != NO_CHILD && messages[child].depth > below) {
-                    below = messages[child].depth;
-                }
-            }
-            messages[i].depth = below + 1;
+            messages[i].depth = depth_below(&messages[i]) + 1;
         }
     }
     for (uint32_t i = 0; i < message_count; i++) {

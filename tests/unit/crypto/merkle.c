@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "crypto/hash.h"
 #include "tests/check.h"
+#include "tests/json.h"
 
 enum { ITEMS_MAX = 300, ITEM_BYTES = 40 };
 
@@ -349,10 +350,74 @@ TEST(the_largest_history_has_all_its_peaks)
     CHECK_BYTES(bytes_of(root, HASH_BYTES), bytes_of(joined, HASH_BYTES));
 }
 
+TEST(own_vectors_hold_for_lists)
+{
+    const json_t *lists = json_list(json_own("merkle.json"), "lists");
+
+    CHECK_U64(json_array_size(lists), ==, 10);
+    for (size_t count = 0; count < json_array_size(lists); count++) {
+        const json_t *list = json_array_get(lists, count);
+        const json_t *paths = json_field(list, "paths");
+        const uint8_t *expected = json_exact(list, "root", HASH_BYTES);
+        uint8_t root[HASH_BYTES];
+
+        CHECK_U64(json_array_size(json_field(list, "items")), ==, count);
+        CHECK_U64(json_array_size(paths), ==, count);
+        for (size_t i = 0; i < count; i++) {
+            items[i] = json_digits(json_array_get(json_field(list, "items"), i));
+        }
+        streamed_root((uint32_t)count, root);
+        CHECK_BYTES(bytes_of(root, HASH_BYTES), bytes_of(expected, HASH_BYTES));
+        for (size_t i = 0; i < count; i++) {
+            const json_t *siblings = json_array_get(paths, i);
+            struct merkle_path path;
+
+            merkle_path_of(items, (uint32_t)count, (uint32_t)i, &path);
+            CHECK_U64(json_array_size(siblings), ==, path.sibling_count);
+            for (size_t k = 0; k < path.sibling_count; k++) {
+                CHECK_BYTES(json_digits(json_array_get(siblings, k)),
+                            bytes_of(path.siblings[k], HASH_BYTES));
+            }
+        }
+    }
+}
+
+TEST(own_vectors_hold_for_the_history)
+{
+    const json_t *root = json_own("merkle.json");
+    const json_t *blocks = json_list(root, "blocks");
+    const json_t *cases = json_list(root, "history");
+    struct history history = {0};
+
+    CHECK_U64(json_array_size(cases), ==, 10);
+    for (size_t count = 0; count < 10; count++) {
+        const json_t *one = json_array_get(cases, count);
+        const json_t *peaks = json_field(one, "peaks");
+        uint8_t hash[HASH_BYTES];
+        size_t place = 0;
+
+        CHECK_U64(json_count(one, "count"), ==, count);
+        history_root(&history, hash);
+        CHECK_BYTES(bytes_of(hash, HASH_BYTES), json_bytes(one, "root"));
+        for (uint32_t bit = 64; bit > 0; bit--) {
+            if ((history.count >> (bit - 1) & 1U) != 0) {
+                CHECK_BYTES(bytes_of(history.peaks[bit - 1], HASH_BYTES),
+                            json_digits(json_array_get(peaks, place)));
+                place += 1;
+            }
+        }
+        CHECK_U64(place, ==, json_array_size(peaks));
+        if (count < 9) {
+            history_add(&history, json_digits(json_array_get(blocks, count)).at);
+        }
+    }
+}
+
 TESTS(TEST_ENTRY(streamed_roots_are_those_of_the_definition),
       TEST_ENTRY(an_empty_list_has_a_root_of_zeros), TEST_ENTRY(every_path_leads_to_the_root),
       TEST_ENTRY(a_path_proves_no_other_place), TEST_ENTRY(a_path_changed_anywhere_is_refused),
       TEST_ENTRY(a_path_of_a_wrong_length_is_refused), TEST_ENTRY(an_inner_node_is_not_an_item),
       TEST_ENTRY(a_path_in_the_largest_list_is_walked),
       TEST_ENTRY(history_roots_are_those_of_the_definition),
-      TEST_ENTRY(the_largest_history_has_all_its_peaks))
+      TEST_ENTRY(the_largest_history_has_all_its_peaks), TEST_ENTRY(own_vectors_hold_for_lists),
+      TEST_ENTRY(own_vectors_hold_for_the_history))

@@ -7,6 +7,7 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "tests/check.h"
+#include "tests/json.h"
 
 static void from_hex(const char *text, uint8_t *out, size_t count)
 {
@@ -190,9 +191,76 @@ TEST(ecdsa_keys_are_compressed_points)
     CHECK(!ecdsa_key_valid(public_key));
 }
 
+TEST(own_vectors_hold_for_ecdsa)
+{
+    const json_t *root = json_own("ecdsa.json");
+    const json_t *signing = json_list(root, "signing");
+    const json_t *verifying = json_list(root, "verifying");
+    size_t valid = 0;
+
+    for (size_t i = 0; i < json_array_size(signing); i++) {
+        const json_t *one = json_array_get(signing, i);
+        const uint8_t *secret = json_exact(one, "secret", ECDSA_SECRET_BYTES);
+        const uint8_t *digest = json_exact(one, "digest", HASH_BYTES);
+        uint8_t public_key[ECDSA_PUBLIC_BYTES];
+        uint8_t signature[SIGNATURE_BYTES];
+
+        CHECK(ecdsa_public(secret, public_key));
+        CHECK_BYTES(bytes_of(public_key, sizeof public_key), json_bytes(one, "public"));
+        CHECK(ecdsa_sign(secret, digest, signature));
+        CHECK_BYTES(bytes_of(signature, sizeof signature), json_bytes(one, "signature"));
+        CHECK(ecdsa_verify(public_key, digest, signature));
+    }
+    for (size_t i = 0; i < json_array_size(verifying); i++) {
+        const json_t *one = json_array_get(verifying, i);
+
+        CHECK(ecdsa_verify(json_exact(one, "public", ECDSA_PUBLIC_BYTES),
+                           json_exact(one, "digest", HASH_BYTES),
+                           json_exact(one, "signature", SIGNATURE_BYTES)) ==
+              json_truth(one, "valid"));
+        valid += json_truth(one, "valid");
+    }
+    CHECK_U64(json_array_size(signing), ==, 8);
+    CHECK_U64(json_array_size(verifying), ==, 20);
+    CHECK_U64(valid, ==, 1);
+}
+
+TEST(own_vectors_hold_for_ed25519)
+{
+    const json_t *root = json_own("ed25519.json");
+    const json_t *signing = json_list(root, "signing");
+    const json_t *verifying = json_list(root, "verifying");
+    size_t valid = 0;
+
+    for (size_t i = 0; i < json_array_size(signing); i++) {
+        const json_t *one = json_array_get(signing, i);
+        const uint8_t *secret = json_exact(one, "secret", ED25519_SECRET_BYTES);
+        uint8_t public_key[ED25519_PUBLIC_BYTES];
+        uint8_t signature[SIGNATURE_BYTES];
+
+        ed25519_public(secret, public_key);
+        CHECK_BYTES(bytes_of(public_key, sizeof public_key), json_bytes(one, "public"));
+        ed25519_sign(secret, json_bytes(one, "message"), signature);
+        CHECK_BYTES(bytes_of(signature, sizeof signature), json_bytes(one, "signature"));
+        CHECK(ed25519_verify(public_key, json_bytes(one, "message"), signature));
+    }
+    for (size_t i = 0; i < json_array_size(verifying); i++) {
+        const json_t *one = json_array_get(verifying, i);
+
+        CHECK(ed25519_verify(
+                  json_exact(one, "public", ED25519_PUBLIC_BYTES), json_bytes(one, "message"),
+                  json_exact(one, "signature", SIGNATURE_BYTES)) == json_truth(one, "valid"));
+        valid += json_truth(one, "valid");
+    }
+    CHECK_U64(json_array_size(signing), ==, 6);
+    CHECK_U64(json_array_size(verifying), ==, 47);
+    CHECK_U64(valid, ==, 5);
+}
+
 TESTS(TEST_ENTRY(ed25519_signs_as_the_rfc_says), TEST_ENTRY(ed25519_refuses_each_changed_bit),
       TEST_ENTRY(ed25519_signs_an_empty_message),
       TEST_ENTRY(ecdsa_signs_with_the_nonce_of_rfc_6979),
       TEST_ENTRY(ecdsa_refuses_each_changed_bit), TEST_ENTRY(ecdsa_refuses_the_other_s),
       TEST_ENTRY(ecdsa_refuses_secrets_outside_the_order),
-      TEST_ENTRY(ecdsa_keys_are_compressed_points))
+      TEST_ENTRY(ecdsa_keys_are_compressed_points), TEST_ENTRY(own_vectors_hold_for_ecdsa),
+      TEST_ENTRY(own_vectors_hold_for_ed25519))

@@ -6,7 +6,7 @@
 #include "base/hex.h"
 #include "proto/messages.h"
 #include "testing.pb-c.h"
-#include "tests/vectors/make.h"
+#include "tests/vectors/make_proto.h"
 
 struct example {
     const char *type; /* behind "artel." */

@@ -1,0 +1,159 @@
+/*
+ * tests/json.h -- read vectors in JSON: a missing field, a wrong type or a digit that is none fails the test.
+ *
+ * What is read lives until the process ends; a test process is short.
+ */
+#ifndef TESTS_JSON_H
+#define TESTS_JSON_H
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/hex.h"
+#include "tests/check.h"
+
+/* Zeroed memory that lives until the process ends, and hangs on a list, so that it is not reported as a leak. */
+static inline uint8_t *json_memory(size_t count)
+{
+    static struct block {
+        struct block *older;
+        uint8_t bytes[];
+    } * newest;
+    struct block *block = calloc(1, sizeof *block + count);
+
+    CHECK(block != NULL);
+    block->older = newest;
+    newest = block;
+    return block->bytes;
+}
+
+static inline json_t *json_open(const char *folder, const char *name)
+{
+    char path[1024];
+    json_error_t error;
+    json_t *root;
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL) {
+        check_failed(__FILE__, __LINE__, "%s:%d: %s", path, error.line, error.text);
+    }
+    memcpy(json_memory(sizeof root), &root, sizeof root);
+    return root;
+}
+
+/* A file of our own, in tests/vectors. */
+static inline json_t *json_own(const char *name)
+{
+    return json_open(check_own_vectors(), name);
+}
+
+static inline json_t *json_field(const json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+
+    if (value == NULL) {
+        check_failed(__FILE__, __LINE__, "no field %s", name);
+    }
+    return value;
+}
+
+/* An array that is not empty: a test over no case tests nothing. */
+static inline json_t *json_list(const json_t *object, const char *name)
+{
+    json_t *list = json_field(object, name);
+
+    CHECK(json_is_array(list));
+    CHECK_U64(json_array_size(list), >, 0);
+    return list;
+}
+
+static inline const char *json_text(const json_t *object, const char *name)
+{
+    const json_t *value = json_field(object, name);
+
+    CHECK(json_is_string(value));
+    return json_string_value(value);
+}
+
+static inline uint64_t json_count(const json_t *object, const char *name)
+{
+    const json_t *value = json_field(object, name);
+
+    CHECK(json_is_integer(value) && json_integer_value(value) >= 0);
+    return (uint64_t)json_integer_value(value);
+}
+
+/* A number of 64 bits: beyond 2^53 it stands as a decimal string, since JavaScript reads the same files. */
+static inline uint64_t json_u64(const json_t *object, const char *name)
+{
+    const json_t *value = json_field(object, name);
+    char *end = NULL;
+    uint64_t number;
+
+    if (json_is_integer(value)) {
+        return json_count(object, name);
+    }
+    errno = 0;
+    number = strtoull(json_text(object, name), &end, 10);
+    CHECK(errno == 0 && *end == '\0' && end != json_text(object, name));
+    return number;
+}
+
+static inline bool json_truth(const json_t *object, const char *name)
+{
+    const json_t *value = json_field(object, name);
+
+    CHECK(json_is_boolean(value));
+    return json_is_true(value);
+}
+
+/* Hex digits as bytes; at least one byte of memory, so that `at` is never NULL. */
+static inline struct bytes json_digits(const json_t *value)
+{
+    size_t count;
+    uint8_t *at;
+
+    CHECK(json_is_string(value));
+    count = json_string_length(value);
+    CHECK(count % 2 == 0);
+    at = json_memory(count / 2 + 1);
+    CHECK(hex_decode(json_string_value(value), at, count / 2));
+    return bytes_of(at, count / 2);
+}
+
+static inline struct bytes json_bytes(const json_t *object, const char *name)
+{
+    return json_digits(json_field(object, name));
+}
+
+/* As json_bytes; an object with `zeros` has that many zero bytes behind them. */
+static inline struct bytes json_bytes_zeros(const json_t *object, const char *name)
+{
+    const struct bytes bytes = json_bytes(object, name);
+    uint8_t *at;
+    size_t zeros;
+
+    if (json_object_get(object, "zeros") == NULL) {
+        return bytes;
+    }
+    zeros = (size_t)json_count(object, "zeros");
+    at = json_memory(bytes.count + zeros + 1);
+    memcpy(at, bytes.at, bytes.count);
+    return bytes_of(at, bytes.count + zeros);
+}
+
+/* As json_bytes, of an exact size. */
+static inline const uint8_t *json_exact(const json_t *object, const char *name, size_t count)
+{
+    const struct bytes bytes = json_bytes(object, name);
+
+    CHECK_U64(bytes.count, ==, count);
+    return bytes.at;
+}
+
+#endif /* TESTS_JSON_H */
