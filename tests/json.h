@@ -16,19 +16,24 @@
 #include "base/hex.h"
 #include "tests/check.h"
 
-/* Zeroed memory that lives until the process ends, and hangs on a list, so that it is not reported as a leak. */
-static inline uint8_t *json_memory(size_t count)
-{
-    static struct block {
-        struct block *older;
-        uint8_t bytes[];
-    } * newest;
-    struct block *block = calloc(1, sizeof *block + count);
+/* What was read, in one chain, so that it is kept and not lost. */
+struct json_kept {
+    struct json_kept *next;
+    json_t *root;
+    uint8_t bytes[];
+};
 
-    CHECK(block != NULL);
-    block->older = newest;
-    newest = block;
-    return block->bytes;
+static struct json_kept *json_kept_first;
+
+static inline struct json_kept *json_keep(size_t count)
+{
+    struct json_kept *kept = malloc(sizeof *kept + count);
+
+    CHECK(kept != NULL);
+    kept->root = NULL;
+    kept->next = json_kept_first;
+    json_kept_first = kept;
+    return kept;
 }
 
 static inline json_t *json_open(const char *folder, const char *name)
@@ -42,7 +47,7 @@ static inline json_t *json_open(const char *folder, const char *name)
     if (root == NULL) {
         check_failed(__FILE__, __LINE__, "%s:%d: %s", path, error.line, error.text);
     }
-    memcpy(json_memory(sizeof root), &root, sizeof root);
+    json_keep(0)->root = root;
     return root;
 }
 
@@ -121,7 +126,7 @@ static inline struct bytes json_digits(const json_t *value)
     CHECK(json_is_string(value));
     count = json_string_length(value);
     CHECK(count % 2 == 0);
-    at = json_memory(count / 2 + 1);
+    at = json_keep(count / 2 + 1)->bytes;
     CHECK(hex_decode(json_string_value(value), at, count / 2));
     return bytes_of(at, count / 2);
 }
@@ -142,8 +147,9 @@ static inline struct bytes json_bytes_zeros(const json_t *object, const char *na
         return bytes;
     }
     zeros = (size_t)json_count(object, "zeros");
-    at = json_memory(bytes.count + zeros + 1);
+    at = json_keep(bytes.count + zeros + 1)->bytes;
     memcpy(at, bytes.at, bytes.count);
+    memset(at + bytes.count, 0, zeros);
     return bytes_of(at, bytes.count + zeros);
 }
 
