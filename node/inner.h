@@ -11,6 +11,7 @@
 #define NODE_INNER_H
 
 #include "base/random.h"
+#include "base/writer.h"
 #include "consensus/sx.h"
 #include "node/bodies.h"
 #include "node/driver.h"

@@ -20,9 +20,9 @@ enum {
     STATUS_INTERVAL_MS = 1000,
 };
 
-_Static_assert(SMALL_BYTES >= WIRE_STATUS_BYTES_MAX, "a STATUS is small");
+_Static_assert((size_t)SMALL_BYTES >= (size_t)WIRE_STATUS_BYTES_MAX, "a STATUS is small");
 _Static_assert(SMALL_BYTES >= 1 + 8 + 1 + 9 * WIRE_GET_CERTS_MAX, "a GET_CERTS is small");
-_Static_assert(SMALL_BYTES > VOTE_BYTES, "a VOTE is small");
+_Static_assert((size_t)SMALL_BYTES > (size_t)VOTE_BYTES, "a VOTE is small");
 
 static uint32_t lower(uint32_t a, uint32_t b)
 {
