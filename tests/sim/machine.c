@@ -356,9 +356,7 @@ static void arena_renew(struct node *node, size_t size)
         node->arena = (struct arena){.at = memory, .size = size};
         return;
     }
-    if (node->arena_touched) {
-        INVARIANT(madvise(node->arena.at, node->arena.size, MADV_DONTNEED) == 0);
-    }
+    INVARIANT(madvise(node->arena.at, node->arena.size, MADV_DONTNEED) == 0);
     arena_reset(&node->arena);
 }
 
@@ -511,7 +509,6 @@ bool machine_start(struct node *node)
     node->app.broken = app_broken;
     node->app.context = node;
     arena_renew(node, driver_footprint(&options));
-    node->arena_touched = true;
     ports_fill(node);
     life_begin(node);
     if (trace_wanted(sim) && sim->now_us != 0) {

@@ -183,7 +183,6 @@ struct node {
     bool up;
     uint32_t life;
     struct arena arena;
-    bool arena_touched;
     struct driver *driver;
     struct ports ports;
     struct app_sim app;
