@@ -14,8 +14,7 @@
 enum { ED25519_SECRET_BYTES = 32, ED25519_PUBLIC_BYTES = 32 };
 
 /* The public key of a 32-byte secret (the seed of RFC 8032). */
-void ed25519_public(const uint8_t secret[ED25519_SECRET_BYTES],
-                    uint8_t out[ED25519_PUBLIC_BYTES]);
+void ed25519_public(const uint8_t secret[ED25519_SECRET_BYTES], uint8_t out[ED25519_PUBLIC_BYTES]);
 
 void ed25519_sign(const uint8_t secret[ED25519_SECRET_BYTES], struct bytes message,
                   uint8_t out[SIGNATURE_BYTES]);

@@ -17,7 +17,8 @@
  */
 struct merkle {
     uint32_t count;
-    uint8_t levels[32][HASH_BYTES]; /* levels[i]: the complete subtree of 2^i items not yet joined */
+    uint8_t levels[32]
+                  [HASH_BYTES]; /* levels[i]: the complete subtree of 2^i items not yet joined */
 };
 
 void merkle_begin(struct merkle *merkle);

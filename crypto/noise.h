@@ -16,7 +16,8 @@
 enum {
     NOISE_KEY_BYTES = 32,
     NOISE_TAG_BYTES = 16,
-    NOISE_HANDSHAKE_MAX = 96 + 4096, /* the longest message: e, s with tag, tag, and a payload (tests only) */
+    NOISE_HANDSHAKE_MAX =
+        96 + 4096, /* the longest message: e, s with tag, tag, and a payload (tests only) */
 };
 
 /* The public key of an X25519 secret. */
@@ -28,7 +29,10 @@ struct noise_cipher {
     uint64_t nonce;
 };
 
-/* Seal `plain` to out, plain.count + NOISE_TAG_BYTES bytes; `out` may begin at `plain.at`. */
+/*
+ * Seal `plain` to out, plain.count + NOISE_TAG_BYTES bytes; `out` may begin at `plain.at`.  Aborts at the
+ * nonce that is never used: nobody can send that many messages.
+ */
 void noise_seal(struct noise_cipher *cipher, struct bytes plain, uint8_t *out);
 
 /*
@@ -51,23 +55,34 @@ struct noise_handshake {
     struct noise_cipher cipher;
 };
 
-/* Begin.  `ephemeral` is a fresh secret of the caller; both secrets are copied, and wiped at the end. */
+/*
+ * Begin.  `ephemeral` is a fresh secret of the caller; both secrets are copied, and the copies are wiped when
+ * the handshake is split or dead.  `prologue` must be the same on both sides.
+ */
 void noise_begin(struct noise_handshake *handshake, bool initiator, struct bytes prologue,
                  const uint8_t static_secret[NOISE_KEY_BYTES],
                  const uint8_t ephemeral[NOISE_KEY_BYTES]);
 
 /*
- * Write the next own message.  False if it is not this side's turn, `out` is too small, or the key exchange
- * gives zeros; the handshake is then dead.
+ * Write the next own message.  False if it is not this side's turn, `out` is too small, the payload is longer
+ * than NOISE_HANDSHAKE_MAX leaves, or the key exchange gives zeros; the handshake is then dead.  `out` must
+ * not overlap `payload`.
  */
 CHECKED bool noise_write(struct noise_handshake *handshake, struct bytes payload, uint8_t *out,
                          size_t out_size, size_t *out_count);
 
-/* Read the peer's next message; `payload` gets at most payload_size bytes.  False as above, or a wrong tag. */
+/*
+ * Read the peer's next message; `payload` gets at most payload_size bytes.  False as above, for a message too
+ * short or longer than NOISE_HANDSHAKE_MAX, or for a wrong tag.
+ */
 CHECKED bool noise_read(struct noise_handshake *handshake, struct bytes message, uint8_t *payload,
                         size_t payload_size, size_t *payload_count);
 
-/* After the third message: the ciphers, and the peer's static key stands in remote_s.  Wipes the secrets. */
+/*
+ * After the third message: the ciphers, and the peer's static key stands in remote_s, the hash of the whole
+ * handshake in `hash`.  Wipes the secrets.  False before the third message, for a dead handshake, or the
+ * second time.
+ */
 CHECKED bool noise_split(struct noise_handshake *handshake, struct noise_cipher *sending,
                          struct noise_cipher *receiving);
 

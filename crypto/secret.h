@@ -4,8 +4,8 @@
 #ifndef CRYPTO_SECRET_H
 #define CRYPTO_SECRET_H
 
-#include "base/err.h"
 #include "base/bytes.h"
+#include "base/err.h"
 
 /* Start the library, once, before anything else of this room.  Errors: ERR_IO if it refuses. */
 CHECKED enum err crypto_start(void);

@@ -16,20 +16,22 @@
 
 struct driver;
 
+enum { DRIVER_BODY_SLOTS_MIN = 20, DRIVER_BODY_SLOTS_MAX = 1024 };
+
 struct driver_options {
     uint8_t chain_id[HASH_BYTES];
     struct block_header block_0;
-    uint16_t own_index; /* VALIDATOR_NONE: a full node */
-    uint8_t own_key[32]; /* consensus key, for the vote log's KEY record */
+    uint16_t own_index;              /* VALIDATOR_NONE: a full node */
+    uint8_t own_key[32];             /* consensus key, for the vote log's KEY record */
     const struct validator_set *set; /* kept */
     uint8_t params_hash[HASH_BYTES];
     struct sx_params params;
     uint32_t max_block_bytes;
-    uint32_t body_slots;          /* bodies above the final block; 64 */
+    uint32_t body_slots; /* bodies above the final block; 64, at least DRIVER_BODY_SLOTS_MIN */
     struct vote_log_options log;
-    const struct disk *log_disk;  /* NULL for a full node */
-    struct kv *blocks;            /* blocks.db; kept, closed by the caller */
-    uint64_t seed;                /* of choices that need not be secret */
+    const struct disk *log_disk; /* NULL for a full node */
+    struct kv *blocks;           /* blocks.db; kept, closed by the caller */
+    uint64_t seed;               /* of choices that need not be secret */
 };
 
 size_t driver_footprint(const struct driver_options *options);
@@ -57,6 +59,9 @@ void driver_receive(struct driver *driver, uint32_t peer, struct bytes message);
 
 /* A transaction from a client, or one whose signatures were checked.  Admitted ones are pushed to validators. */
 enum app_admit driver_submit(struct driver *driver, struct bytes transaction);
+
+/* What app_port.admit left open (APP_PENDING) was admitted: push it on as driver_submit does. */
+void driver_admitted(struct driver *driver, struct bytes transaction, uint32_t source);
 
 /* The pool changed (a transaction became includable): ask the application about work again. */
 void driver_work_changed(struct driver *driver);

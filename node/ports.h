@@ -22,9 +22,10 @@
  * Peers have numbers: a validator its index in the set, a full node PEER_FULL + its place.  Who is who is
  * decided below, by the node key of the session (8.20), never by what a message says.
  */
-enum { PEER_FULL = 0x10000 };
-#define PEER_ALL SX_TO_ALL                     /* every other validator */
+enum { PEER_FULL = 0x10000, PEER_FULL_MAX = 64 /* places of full nodes */ };
+#define PEER_ALL            SX_TO_ALL /* every other validator */
 #define PEER_ALL_FULL_NODES SX_TO_FULL_NODES
+#define PEER_CLIENT         UINT32_MAX /* as the source of a transaction */
 
 struct net_port {
     void *self;
@@ -39,7 +40,10 @@ struct clock_port {
     void *self;
     uint64_t (*now_ms)(void *self);  /* monotonic */
     uint64_t (*wall_ms)(void *self); /* UTC */
-    void (*arm)(void *self, uint64_t deadline_ms); /* call driver_tick then; replaces the deadline before; UINT64_MAX: none */
+    void (*arm)(
+        void *self,
+        uint64_t
+            deadline_ms); /* call driver_tick then; replaces the deadline before; UINT64_MAX: none */
 };
 
 struct disk_port {
@@ -76,16 +80,17 @@ struct app_result {
     uint8_t state_root[HASH_BYTES];
     uint8_t next_valset_hash[HASH_BYTES];
     uint64_t units_used;
-    struct bytes receipts; /* as blocks_new.receipts; valid until the block is finalized or dropped */
+    struct bytes
+        receipts; /* as blocks_new.receipts; valid until the block is finalized or dropped */
 };
 
 enum app_admit {
-    APP_ADMITTED,      /* new, kept: push it on */
-    APP_KNOWN,         /* seen before */
-    APP_REFUSED,       /* refused for good */
-    APP_REFUSED_NOW,   /* full, busy, or not valid on the present tip */
-    APP_MALFORMED,     /* not a transaction */
-    APP_PENDING,       /* signatures are being checked; driver_admitted will say */
+    APP_ADMITTED,    /* new, kept: push it on */
+    APP_KNOWN,       /* seen before */
+    APP_REFUSED,     /* refused for good */
+    APP_REFUSED_NOW, /* full, busy, or not valid on the present tip */
+    APP_MALFORMED,   /* not a transaction */
+    APP_PENDING,     /* signatures are being checked; driver_admitted will say */
 };
 
 /*
@@ -106,6 +111,7 @@ struct app_port {
     /*
      * Run a block on its parent, which is executed.  Fills `out` and keeps the overlay under `hash`.
      * False: a transaction is invalid in this block, nothing is kept.  The driver compares `out` with the header.
+     * It may ask again for a block whose overlay is kept (its body came back): the answer is the same.
      */
     bool (*execute)(void *self, const struct block_header *parent, const uint8_t *parent_hash,
                     const struct block_header *header, const uint8_t *hash, struct bytes body,
@@ -113,8 +119,8 @@ struct app_port {
 
     /*
      * Choose transactions for a block of time `time_ms` on this parent and run them.  Writes the body of at
-     * most `body_size` bytes and fills `out`, txs_root, tx_count.  False: nothing to build (no transaction, no
-     * due action).  The overlay is kept when the driver names its block with `built`.
+     * most `body_size` bytes and fills `out`; the driver computes txs_root.  False: nothing to build (no
+     * transaction, no due action).  The overlay is kept when the driver names its block with `built`.
      */
     bool (*build)(void *self, const struct block_header *parent, const uint8_t *parent_hash,
                   uint64_t time_ms, uint8_t *body, size_t body_size, size_t *body_count,
@@ -132,7 +138,7 @@ struct app_port {
     void (*finalize)(void *self, const struct block_header *header, const uint8_t *hash,
                      struct bytes body);
 
-    /* A transaction from a peer or a client. */
+    /* A transaction from a peer, or from a client (`source` is PEER_CLIENT). */
     enum app_admit (*admit)(void *self, struct bytes transaction, uint32_t source,
                             uint64_t wall_ms);
 
@@ -147,6 +153,8 @@ struct tell_port {
     void (*final)(void *self, const struct block_header *header, const uint8_t *hash,
                   struct bytes body, struct bytes receipts, const struct certificate *certificate);
     void (*report)(void *self, enum sx_report what, uint64_t view);
+    /* Two votes of one validator that contradict each other, for a transaction (8.15).  May be NULL. */
+    void (*evidence)(void *self, const struct vote *first, const struct vote *second);
     /* A peer sent something wrong; the session layer charges or closes (8.20). */
     void (*fault)(void *self, uint32_t peer, enum verify_fault fault);
     /* The machine failed: stop.  The driver does nothing more after it. */

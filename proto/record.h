@@ -15,6 +15,8 @@
 #include "proto/block.h"
 #include "proto/vote.h"
 
+struct writer;
+
 enum record_type {
     RECORD_BLOCK = 1,    /* header 344, body */
     RECORD_NOTARIZE = 2, /* candidate 56 */
@@ -36,14 +38,20 @@ struct record {
     const uint8_t *key;             /* KEY */
 };
 
-enum { RECORD_BYTES_MAX = 1 + CANDIDATE_BYTES + CERTIFICATE_BYTES_MAX }; /* a BLOCK without body is shorter */
-
-struct writer;
+enum {
+    RECORD_BYTES_MAX = 1 + CANDIDATE_BYTES + CERTIFICATE_BYTES_MAX
+}; /* a BLOCK without body is shorter */
 
 /* Write type and payload; of a BLOCK the header alone, the body follows by another hand. */
 void record_write(struct writer *writer, const struct record *record);
 
 /* Views into `bytes`.  False for an unknown type or a wrong length; `count` is the size of the epoch's set. */
 CHECKED bool record_decode(struct bytes bytes, uint16_t count, struct record *out);
+
+/*
+ * The epoch that a record belongs to, so that those of another epoch, whose set has another size, are passed
+ * over before they are decoded.  False for a KEY, an unknown type, or bytes too short to tell.
+ */
+CHECKED bool record_epoch(struct bytes bytes, uint64_t *epoch);
 
 #endif /* PROTO_RECORD_H */

@@ -49,10 +49,10 @@ struct vote {
  */
 struct certificate {
     struct statement statement;
-    uint16_t count;        /* n, of the set */
-    struct bytes bitmap;   /* index i is bit i mod 8 of byte i div 8 */
+    uint16_t count;      /* n, of the set */
+    struct bytes bitmap; /* index i is bit i mod 8 of byte i div 8 */
     struct bytes signatures;
-    struct bytes encoded;  /* all of it, without the message type */
+    struct bytes encoded; /* all of it, without the message type */
 };
 
 CHECKED bool candidate_equal(const struct candidate *a, const struct candidate *b);

@@ -43,12 +43,17 @@ enum wire_type {
     WIRE_ADDRS = 0x70,
 };
 
-/* The channel of a type (its priority); CERT to full nodes goes on 3 instead.  255 for an unknown type. */
+enum { WIRE_CHANNEL_NONE = 255 };
+
+/* The channel of a type (its priority); CERT to full nodes goes on 3 instead.  WIRE_CHANNEL_NONE for an unknown type. */
 uint8_t wire_channel(uint8_t type);
 
 enum {
     WIRE_GET_CERTS_MAX = 32,
-    WIRE_BLOCKS_MAX = 128,
+    WIRE_TXS_MAX = 256,              /* in TX_PUSH, TX_HAVE, TX_WANT */
+    WIRE_BLOCKS_MAX = 128,           /* blocks, and headers above them, in BLOCKS */
+    WIRE_RANGE_BYTES_MIN = 64 << 10, /* what GET_BLOCKS may ask for */
+    WIRE_RANGE_BYTES_MAX = 1 << 20,
     WIRE_STATUS_BYTES_MAX = 1 + 136 + 3 * BITMAP_BYTES_MAX,
     WIRE_CERT_ANY = 0, /* a kind in GET_CERTS */
 };
@@ -63,12 +68,12 @@ struct wire_status {
     uint64_t earliest_height;
     uint64_t wall_ms;
     uint64_t features;
-    uint64_t parent_view;              /* with the hash: the candidate of cur meant, or zeros */
+    uint64_t parent_view; /* with the hash: the candidate of cur meant, or zeros */
     uint8_t block_hash[HASH_BYTES];
-    struct bytes notarize_bitmap;      /* of that candidate's votes held; ceil(n / 8) bytes */
+    struct bytes notarize_bitmap; /* of that candidate's votes held; ceil(n / 8) bytes */
     struct bytes nullify_bitmap;
-    uint64_t top_view;                 /* highest view above final_view with cN held, or 0 */
-    struct bytes finalize_bitmap;      /* of its FINALIZE votes held */
+    uint64_t top_view;            /* highest view above final_view with cN held, or 0 */
+    struct bytes finalize_bitmap; /* of its FINALIZE votes held */
 };
 
 struct writer;
@@ -77,6 +82,10 @@ void wire_status_write(struct writer *writer, const struct wire_status *status);
 
 /* The bitmaps are of any equal length here: a receiver in another epoch skips them. */
 CHECKED bool wire_status_decode(struct bytes message, struct wire_status *out);
+
+/* The same without the type byte, as a HELLO carries it. */
+void wire_status_fields_write(struct writer *writer, const struct wire_status *status);
+CHECKED bool wire_status_fields_decode(struct bytes fields, struct wire_status *out);
 
 void wire_vote_write(struct writer *writer, const struct vote *vote);
 CHECKED bool wire_vote_decode(struct bytes message, struct vote *out);
@@ -122,8 +131,10 @@ void wire_proposal_write(struct writer *writer, const struct wire_proposal *prop
 size_t wire_proposal_head_bytes(uint32_t count);
 
 /*
- * Read a proposal, with or without its body.  False also for more certificates than JUSTIFICATION_MAX, an
- * unknown form, a header that block_header_decode refuses, and a compact form (not spoken yet).
+ * Read a proposal, with or without its body.  False also for a view that is not above the parent view, more
+ * certificates than JUSTIFICATION_MAX, an unknown form, a header that block_header_decode refuses, a body that
+ * is not as long as the header says, and a compact form (not spoken yet).  That header and candidate name the
+ * same block is not checked here.
  */
 CHECKED bool wire_proposal_decode(struct bytes message, uint16_t count, struct wire_proposal *out);
 
@@ -137,13 +148,13 @@ void wire_block_write_head(struct writer *writer, const struct block_header *hea
 CHECKED bool wire_block_decode(struct bytes message, struct block_header *header,
                                struct bytes *body);
 
-/* TX_PUSH: 1 to 256 transactions.  Read the count, then wire_tx_push_next. */
+/* TX_PUSH: 1 to WIRE_TXS_MAX transactions.  A decoded one is whole: wire_tx_push_next then succeeds `count` times. */
 CHECKED bool wire_tx_push_decode(struct bytes message, uint16_t *count, struct bytes *left);
 CHECKED bool wire_tx_push_next(struct bytes *left, struct bytes *transaction);
 void wire_tx_push_begin(struct writer *writer, uint16_t count);
 void wire_tx_push_add(struct writer *writer, struct bytes transaction);
 
-/* TX_HAVE and TX_WANT: 1 to 256 wire hashes, none twice; `hashes` is count * 32 bytes. */
+/* TX_HAVE and TX_WANT: 1 to WIRE_TXS_MAX wire hashes, none twice; `hashes` is count * 32 bytes. */
 void wire_tx_ids_write(struct writer *writer, enum wire_type type, const uint8_t *hashes,
                        uint16_t count);
 CHECKED bool wire_tx_ids_decode(struct bytes message, uint16_t *count, const uint8_t **hashes);
@@ -152,7 +163,7 @@ struct wire_get_blocks {
     uint32_t id;
     uint64_t from;
     uint16_t blocks; /* 1 to WIRE_BLOCKS_MAX */
-    uint32_t bytes;  /* 64 KiB to 1 MiB */
+    uint32_t bytes;  /* WIRE_RANGE_BYTES_MIN to WIRE_RANGE_BYTES_MAX */
 };
 
 void wire_get_blocks_write(struct writer *writer, const struct wire_get_blocks *get);
@@ -162,7 +173,8 @@ enum wire_blocks_result { WIRE_BLOCKS_FOLLOW = 0, WIRE_BLOCKS_NOT_HELD = 1, WIRE
 
 /*
  * BLOCKS: blocks from..from + count - 1, then the headers above them up to the one that the certificate is
- * on.  Walk the blocks with wire_blocks_next.
+ * on.  Walk the blocks with wire_blocks_next, which then succeeds `count` times.  Heights, hashes and the kind
+ * of the certificate are not checked here.
  */
 struct wire_blocks {
     uint32_t id;

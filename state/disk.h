@@ -31,10 +31,12 @@ struct disk {
     /* Within the size.  Errors: ERR_NO_SPACE; ERR_IO. */
     enum err (*write)(void *self, uint64_t number, size_t offset, struct bytes bytes);
 
+    /* Not of a segment that is being synced. */
     enum err (*remove)(void *self, uint64_t number);
 
     /*
-     * Make all earlier writes to the segment durable.  Runs on the disk thread; the only function that does.
+     * Make all earlier writes to the segment durable.  While the node runs, on the disk thread, beside the
+     * other functions on the main thread; before that (vote_log_create, vote_log_open) on the caller's.
      * Errors: ERR_IO, after which the process must end: the kernel may have dropped the pages (A10).
      */
     enum err (*sync)(void *self, uint64_t number);

@@ -24,18 +24,19 @@ static bool copy_of(struct kv_batch *batch, struct bytes from, struct bytes *out
     return true;
 }
 
-static void batch_add(struct kv_batch *batch, struct bytes key, struct bytes value, bool remove)
+/* Add an operation with a copy of the key and no value yet; NULL when the arena is full. */
+static struct kv_operation *batch_add(struct kv_batch *batch, struct bytes key)
 {
     struct kv_operation *operation = arena_take(batch->arena, sizeof *operation);
 
     if (batch->full || operation == NULL) {
         batch->full = true;
-        return;
+        return NULL;
     }
-    *operation = (struct kv_operation){.remove = remove};
-    if (!copy_of(batch, key, &operation->key) || !copy_of(batch, value, &operation->value)) {
+    *operation = (struct kv_operation){0};
+    if (!copy_of(batch, key, &operation->key)) {
         batch->full = true;
-        return;
+        return NULL;
     }
     if (batch->last == NULL) {
         batch->first = operation;
@@ -44,15 +45,36 @@ static void batch_add(struct kv_batch *batch, struct bytes key, struct bytes val
     }
     batch->last = operation;
     batch->count += 1;
-    batch->bytes += key.count + value.count;
+    batch->bytes += key.count;
+    return operation;
+}
+
+void kv_batch_put_kept(struct kv_batch *batch, struct bytes key, struct bytes value)
+{
+    struct kv_operation *operation = batch_add(batch, key);
+
+    if (operation != NULL) {
+        operation->value = value;
+        batch->bytes += value.count;
+    }
 }
 
 void kv_batch_put(struct kv_batch *batch, struct bytes key, struct bytes value)
 {
-    batch_add(batch, key, value, false);
+    struct bytes copy;
+
+    if (!copy_of(batch, value, &copy)) {
+        batch->full = true;
+        return;
+    }
+    kv_batch_put_kept(batch, key, copy);
 }
 
 void kv_batch_delete(struct kv_batch *batch, struct bytes key)
 {
-    batch_add(batch, key, (struct bytes){0}, true);
+    struct kv_operation *operation = batch_add(batch, key);
+
+    if (operation != NULL) {
+        operation->remove = true;
+    }
 }

@@ -39,6 +39,10 @@ void kv_batch_init(struct kv_batch *batch, struct arena *arena);
 
 /* Key and value are copied. */
 void kv_batch_put(struct kv_batch *batch, struct bytes key, struct bytes value);
+
+/* The key is copied; the value is kept: it stays as it is until the batch is written. */
+void kv_batch_put_kept(struct kv_batch *batch, struct bytes key, struct bytes value);
+
 void kv_batch_delete(struct kv_batch *batch, struct bytes key);
 
 struct kv;

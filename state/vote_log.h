@@ -1,16 +1,26 @@
 /*
  * state/vote_log.h -- votes.wal: everything a validator must remember before it speaks.
  *
- * Source: docs/protocol/consensus.md 8.8, 8.11; reliability rules A1 to A7, A14.  Segments of a fixed size,
- * preallocated and zero-filled.  A record is u32 length, u8 type, u64 seq, payload, 16-byte MAC chained over
- * the one before; a zero length ends the log.  Each segment begins with a head that names its number, the
- * next new sequence number and the last MAC of the segment before, and with the newest EPOCH record and the
- * KEY records in force, numbers unchanged.
+ * Source: docs/protocol/consensus.md 8.8, 8.11; reliability rules A1 to A7, A14; docs/adr/0013-vote-log-records.md.
+ * Segments of a fixed size, preallocated and zero-filled, numbered without a gap.  Big-endian:
  *
- * A bad record at the very end is a torn write and is dropped; a bad record that valid ones follow, in this
- * segment or a later one, is damage: nothing may be signed on such a log (8.11).
+ *     head     "ARTELWAL", u32 version 1, u32 0, u64 number, u64 next new seq, u64 durable seq, u64 oldest needed
+ *              segment, salt 16, last MAC of the segment before 16, MAC 16
+ *     record   u32 length of type and payload, u64 seq, u64 durable seq, u64 oldest needed segment, check 8,
+ *              u8 type, payload, MAC 16, zeros to a multiple of 8
  *
- * The log never reads a payload: records are the consensus core's.  It reads the type byte alone.
+ * MAC = H(wal: previous MAC, record), check = H(wal: salt, the four fields before it), each cut to its size.
+ * A zero length ends the log.  Behind the head stand the newest EPOCH record and the KEY records in force,
+ * numbers unchanged.
+ *
+ * A bad record is a torn write if nothing shows that it was durable once: it and what follows are dropped.  It is
+ * damage if a record or head behind it, in this segment or a later one, says that a sequence number not
+ * below the bad one's was durable when it was written: nothing may be signed on such a log (8.11).  The check
+ * finds such a record although the chain is broken before it, and the salt keeps bytes of a stranger's
+ * transaction from passing for one.
+ *
+ * The log never reads a payload: records are the consensus core's.  It reads the type byte alone, and looks for
+ * the key asked for among the KEY records.
  */
 #ifndef STATE_VOTE_LOG_H
 #define STATE_VOTE_LOG_H
@@ -27,20 +37,26 @@ enum {
     VOTE_LOG_SEGMENT_BYTES = 8 << 20,
     VOTE_LOG_SEGMENTS_MAX = 256,
     VOTE_LOG_MAC_BYTES = 16,
-    VOTE_LOG_OVERHEAD = 4 + 1 + 8 + VOTE_LOG_MAC_BYTES, /* of a record */
+    VOTE_LOG_SALT_BYTES = 16,
+    VOTE_LOG_KEYS_MAX = 4,            /* KEY records in force */
+    VOTE_LOG_REPEATED_BYTES_MAX = 64, /* of an EPOCH or KEY record */
+    VOTE_LOG_SEGMENT_BYTES_MIN = 2048,
+    VOTE_LOG_SYNC_SEGMENTS_MAX = 4,
 };
 
 struct vote_log;
 
 struct vote_log_options {
-    size_t segment_bytes; /* VOTE_LOG_SEGMENT_BYTES; smaller in tests */
+    size_t segment_bytes; /* VOTE_LOG_SEGMENT_BYTES; smaller in tests; a multiple of 512 */
+    uint8_t salt
+        [VOTE_LOG_SALT_BYTES]; /* secret and random; of vote_log_create, later read from the log */
 };
 
 /* How a log was found. */
 enum vote_log_state {
-    VOTE_LOG_WHOLE,   /* every record reads, perhaps up to a torn last one */
+    VOTE_LOG_WHOLE,   /* every record reads that was ever seen to be durable */
     VOTE_LOG_ABSENT,  /* there is no segment */
-    VOTE_LOG_DAMAGED, /* a bad record, or a missing segment, before valid ones */
+    VOTE_LOG_DAMAGED, /* a bad record before valid ones, a segment missing or in another's place */
     VOTE_LOG_NO_KEY,  /* whole, but without a KEY record of the key asked for */
 };
 
@@ -48,12 +64,15 @@ struct vote_log_found {
     enum vote_log_state state;
     uint64_t segment; /* of the damage, or of the end */
     uint64_t offset;
-    uint64_t last_seq; /* highest valid; 0 for an empty log */
-    uint64_t dropped_bytes; /* of a torn tail */
+    uint64_t last_seq;      /* highest valid; 0 for an empty log */
+    uint64_t dropped_bytes; /* of a torn tail, from its first byte to its last that is not zero */
 };
 
 /* Bytes of arena that vote_log_open takes. */
 size_t vote_log_footprint(const struct vote_log_options *options);
+
+/* The longest record (type, payload and body) that a segment of this size surely holds. */
+size_t vote_log_record_max(const struct vote_log_options *options);
 
 /*
  * Begin a new log: one segment with an EPOCH record of epoch 1, final view 0, and a KEY record, durable when
@@ -65,9 +84,10 @@ CHECKED enum err vote_log_create(const struct disk *disk, const struct vote_log_
                                  const uint8_t key[32]);
 
 /*
- * Open a log and check all of it.  `disk` and the arena are kept.  A torn tail is cut off (zeros are written
- * over it and it counts as unsynced); a log that is not VOTE_LOG_WHOLE can be read up to `found`, and takes
- * no append.
+ * Open a log and check all of it.  `disk` and the arena are kept.  A torn tail is cut off: later segments are
+ * removed, zeros are written over it.  Then what was read is synced here, since a process that died may have
+ * left it in the cache alone: all that is read back is durable.  A log that is damaged or absent can be
+ * read up to `found` and takes no append; one without the key takes appends.
  *
  * Errors: ERR_IO; ERR_NO_SPACE the arena is too small, or more than VOTE_LOG_SEGMENTS_MAX segments.
  */
@@ -79,7 +99,7 @@ CHECKED enum err vote_log_open(const struct disk *disk, const struct vote_log_op
  * Read on, oldest first, over the head records repeated in later segments; a cursor begins zeroed.  The
  * record is a view into the log's own buffer until the next call.  False at the end.
  *
- * Errors in *result: ERR_IO.
+ * Errors in *result: ERR_IO; ERR_CORRUPT what was read at the open reads otherwise now.
  */
 struct vote_log_cursor {
     uint64_t segment;
@@ -104,7 +124,8 @@ CHECKED enum err vote_log_append(struct vote_log *log, uint64_t seq, struct byte
 struct vote_log_sync {
     uint64_t seq; /* highest appended; 0: nothing to do */
     uint32_t segment_count;
-    uint64_t segments[4]; /* ascending; to be synced in this order */
+    uint64_t segments[VOTE_LOG_SYNC_SEGMENTS_MAX]; /* ascending; to be synced in this order */
+    uint64_t oldest; /* the log's own: oldest needed segment as of the newest record covered */
 };
 
 /* Begin a sync: at most one at a time.  The host runs disk->sync for each segment on its disk thread. */
@@ -117,7 +138,8 @@ uint64_t vote_log_last_seq(const struct vote_log *log);
 uint64_t vote_log_durable_seq(const struct vote_log *log);
 
 /*
- * Remove segments whose records are all below `seq`, heads not counted; the newest stays.
+ * Remove segments whose records are all below `seq`, heads not counted; the newest stays.  A segment goes once a
+ * durable record says that it is not needed, so often with the next call: a missing one is then damage.
  * Errors: ERR_IO.
  */
 CHECKED enum err vote_log_free(struct vote_log *log, uint64_t seq);

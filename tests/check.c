@@ -63,6 +63,11 @@ const char *check_public_vectors(void)
     check_skip("no public vectors beside the project (../shared/vectors)");
 }
 
+const char *check_own_vectors(void)
+{
+    return SOURCE_DIR "/tests/vectors";
+}
+
 uint8_t *check_file(const char *path, size_t *count)
 {
     FILE *file = fopen(path, "rb");

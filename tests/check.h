@@ -35,13 +35,19 @@ _Noreturn void check_skip(const char *format, ...) __attribute__((format(printf,
 /* The folder with public vectors beside the project, or skip the running test. */
 const char *check_public_vectors(void);
 
+/* The folder of the project's own vectors. */
+const char *check_own_vectors(void);
+
 /* Read a whole file into memory from malloc (the test frees it, or leaves it); fails the test if it cannot. */
 uint8_t *check_file(const char *path, size_t *count);
 
 void check_bytes(const char *file, int line, struct bytes a, struct bytes b);
 
 #define TEST(name) static void name(void)
-#define TEST_ENTRY(name) {#name, name}
+#define TEST_ENTRY(name)                                                                           \
+    {                                                                                              \
+#name, name                                                                                \
+    }
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(__FILE__, __LINE__, "not true: %s", #cond))
 #define CHECK_U64(a, op, b)                                                                        \
     do {                                                                                           \

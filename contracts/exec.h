@@ -1,0 +1,115 @@
+/*
+ * contracts/exec.h -- run blocks: due actions, transactions, their receipts, and the roots over them.
+ *
+ * Source: docs/protocol/bytes.md 7; rules H-1 to H-9 in contracts/README.md.  What makes a block invalid
+ * (bytes, chain id, expiry, nonce, signatures, quota) is told apart from what is refused in a receipt
+ * (everything else, which keeps nonce and charge).  The executor knows no module but the registry, and asks
+ * three functions of it: who holds a seat, who is an operator, and the key set of an account.
+ */
+#ifndef CONTRACTS_EXEC_H
+#define CONTRACTS_EXEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "contracts/table.h"
+#include "proto/genesis.h"
+#include "proto/tx.h"
+#include "state/overlay.h"
+
+struct exec;
+
+/*
+ * Answers whether a signature holds, out of a cache by (public key, tx_id, signature), never by tx_id alone:
+ * two copies of a transaction may differ in one signature.
+ */
+struct exec_verifier {
+    void *self;
+    bool (*verified)(void *self, const uint8_t public_key[33], const uint8_t tx_id[HASH_BYTES],
+                     const uint8_t signature[SIGNATURE_BYTES]);
+};
+
+/* Why a transaction may not stand in this block. */
+enum exec_validity {
+    EXEC_VALID,
+    EXEC_BYTES,        /* tx_decode refuses it */
+    EXEC_CHAIN,        /* another chain */
+    EXEC_EXPIRED,      /* expiry below the block's time */
+    EXEC_TTL,          /* expiry beyond time + max_ttl: for now */
+    EXEC_PAYER,        /* the payer does not exist */
+    EXEC_NONCE,        /* used, below the window, or above it */
+    EXEC_KEY,          /* a signer or key id that the pre-state does not know */
+    EXEC_SIGNATURE,    /* a signature does not hold */
+    EXEC_QUOTA,        /* a bucket does not hold the sum of the actions' units */
+    EXEC_FULL,         /* valid, but it would pass a limit of the block: undone, stays in the pool */
+    EXEC_FAULT,        /* the machine failed: exec_fault says how; the node stops */
+};
+
+const char *exec_validity_name(enum exec_validity validity);
+
+size_t exec_footprint(void);
+
+/*
+ * Take memory and check every name, number and size that the modules state; a module that contradicts
+ * itself is our bug and aborts.  `modules` ends with NULL and is kept; so are state and verifier.
+ *
+ * Errors: ERR_NO_SPACE.
+ */
+CHECKED enum err exec_init(struct arena *arena, const struct module *const *modules,
+                           struct state *state, const struct exec_verifier *verifier,
+                           const uint8_t chain_id[HASH_BYTES], struct exec **out);
+
+/* All modules of this binary, ended by NULL (contracts/registry.c). */
+extern const struct module *const registry_modules[];
+
+/* Load the genesis into an empty overlay of height 0.  Errors: of the overlay. */
+CHECKED enum err exec_genesis(struct exec *exec, struct overlay *overlay,
+                              const struct genesis *genesis);
+
+/* Begin a block on its overlay: runs what is due, whose receipts come first. */
+CHECKED enum err exec_block_begin(struct exec *exec, struct overlay *overlay, uint64_t height,
+                                  uint64_t time_ms);
+
+/*
+ * Run one transaction in the block.  EXEC_VALID: its effects (or its refusal, nonce and charge) and its
+ * receipt stay; anything else leaves the overlay as it was.
+ */
+enum exec_validity exec_tx(struct exec *exec, struct bytes transaction);
+
+struct exec_result {
+    uint32_t due_count;
+    uint32_t tx_count;
+    uint64_t units_used;
+    uint8_t receipts_root[HASH_BYTES];
+    uint8_t state_root[HASH_BYTES];
+    struct bytes receipts; /* u32 count, then count times (u32 length, receipt); lives in the overlay's memory */
+};
+
+/* End the block: roots.  Errors: of the overlay. */
+CHECKED enum err exec_block_end(struct exec *exec, struct exec_result *out);
+
+/* Would it be valid in a block of this time on `overlay`?  Changes nothing; no signature is checked. */
+enum exec_validity exec_check(struct exec *exec, struct overlay *overlay, uint64_t time_ms,
+                              const struct tx *tx);
+
+/* Run it on a throw-away overlay, without looking at signatures, and give the receipt it would get. */
+enum exec_validity exec_simulate(struct exec *exec, struct overlay *overlay, uint64_t height,
+                                 uint64_t time_ms, struct bytes transaction, struct arena *arena,
+                                 struct bytes *receipt);
+
+/* Is an action due in a block of this time on `overlay`?  `due_at_ms` is that of the first one. */
+bool exec_due(struct exec *exec, struct overlay *overlay, uint64_t time_ms, uint64_t *due_at_ms);
+
+/* After EXEC_FAULT: what failed. */
+enum err exec_fault(const struct exec *exec);
+
+/* The full key of a row given by example, for proofs and RPC; false for a field that has the wrong size. */
+CHECKED bool exec_row_key(const struct module *module, const struct table *table, const void *row,
+                          uint8_t *out, size_t size, size_t *count);
+
+/* contracts/register.txt: every module, table, action, event and status with its numbers, from the data. */
+CHECKED enum err exec_register_text(const struct module *const *modules, char *out, size_t size);
+
+#endif /* CONTRACTS_EXEC_H */
