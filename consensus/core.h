@@ -513,7 +513,7 @@ void repair_start(struct sx *sx);
 
 /* records.c: the record out and in. */
 void record_vote(struct sx *sx, const struct statement *statement, const struct mine *mine);
-void record_epoch(struct sx *sx);
+void record_epoch_put(struct sx *sx);
 bool record_room(const struct sx *sx);
 void record_restore(struct sx *sx, uint64_t seq, struct bytes bytes);
 void record_restored(struct sx *sx);

@@ -156,7 +156,7 @@ void record_vote(struct sx *sx, const struct statement *statement, const struct 
     sx->dirty = true;
 }
 
-void record_epoch(struct sx *sx)
+void record_epoch_put(struct sx *sx)
 {
     (void)record_push(sx, (struct record_item){.type = RECORD_EPOCH, .view = sx->final.view}, 0);
 }

@@ -625,7 +625,7 @@ void commit_done(struct sx *sx, const struct sx_event *event)
         sx->tip_known = true;
     }
     commit_views(sx);
-    record_epoch(sx);
+    record_epoch_put(sx);
     record_free(sx);
 }
 
