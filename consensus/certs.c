@@ -14,7 +14,7 @@ const struct certificate *cert_find(const struct sx *sx, uint64_t view, enum vot
     const struct view *place = slot_find(sx, view);
 
     return place != NULL && place->certs[kind - 1].held ? &place->certs[kind - 1].certificate
-                                                         : NULL;
+                                                        : NULL;
 }
 
 /* cF[w] = c serves wherever cN[w] = c is asked for (8.5). */
@@ -166,6 +166,6 @@ void cert_final_put(struct sx *sx, struct bytes encoded)
     }
     memory[0] = WIRE_CERT;
     memmove(memory + 1, encoded.at, encoded.count);
-    sx->final_held = certificate_decode(bytes_of(memory + 1, encoded.count), sx->n,
-                                        &sx->final_certificate);
+    sx->final_held =
+        certificate_decode(bytes_of(memory + 1, encoded.count), sx->n, &sx->final_certificate);
 }

@@ -72,7 +72,7 @@ struct mine {
 
 struct cert {
     bool held;
-    uint64_t at_ms; /* when it came */
+    uint64_t at_ms;                 /* when it came */
     struct certificate certificate; /* its bytes lie in the slot's memory */
 };
 
@@ -81,9 +81,9 @@ struct view {
     uint64_t view; /* 0: the place is free */
     bool queued;   /* in the event queue; belongs to the place and survives its owner */
     bool has_prop;
-    bool prop_here;    /* the PROPOSAL itself came, not only its vote */
-    bool prop_invalid; /* contradicts its parent, or its execution here failed (8.2) */
-    uint64_t prop_ms;  /* when the PROPOSAL last came */
+    bool prop_here;        /* the PROPOSAL itself came, not only its vote */
+    bool prop_invalid;     /* contradicts its parent, or its execution here failed (8.2) */
+    uint64_t prop_ms;      /* when the PROPOSAL last came */
     struct candidate prop; /* the first candidate of the view's leader */
     struct mine mine;
     struct cert certs[KINDS]; /* by kind - 1 */
@@ -142,8 +142,8 @@ struct block {
     uint16_t parent; /* place; BLOCK_FINAL is the final block */
     uint16_t child;  /* first; 0 none */
     uint16_t sibling;
-    uint16_t next; /* in its bucket; 0 none */
-    uint16_t holder; /* validator to ask for it first */
+    uint16_t next;         /* in its bucket; 0 none */
+    uint16_t holder;       /* validator to ask for it first */
     uint64_t recorded_seq; /* of its BLOCK record; 0 none */
 };
 
@@ -151,16 +151,16 @@ struct block {
 struct ballot {
     uint32_t request;
     bool used;
-    bool again;    /* of the restored record */
-    uint64_t seq;  /* of the record that must be durable first */
+    bool again;   /* of the restored record */
+    uint64_t seq; /* of the record that must be durable first */
     struct vote vote;
 };
 
 enum send_what {
-    SEND_BALLOT,   /* own vote just signed; view is its request */
-    SEND_VOTE,     /* vote of `index`, from the tally */
+    SEND_BALLOT, /* own vote just signed; view is its request */
+    SEND_VOTE,   /* vote of `index`, from the tally */
     SEND_CERT,
-    SEND_FINAL,    /* the final certificate */
+    SEND_FINAL, /* the final certificate */
     SEND_STATUS,
     SEND_PROPOSAL, /* own proposal of cur */
     SEND_GET,      /* one certificate */
@@ -205,8 +205,8 @@ struct sweep {
 };
 
 enum {
-    SWEEP_OWN = 1,      /* own votes */
-    SWEEP_NULLIFY = 2,  /* own NULLIFY votes of cur and of uncertified views */
+    SWEEP_OWN = 1,     /* own votes */
+    SWEEP_NULLIFY = 2, /* own NULLIFY votes of cur and of uncertified views */
     SWEEP_CERTS = 4,
     SWEEP_ITEMS = 6,
 
@@ -219,8 +219,8 @@ enum {
 
 struct peer {
     bool open;
-    bool heard;    /* ever, in this session */
-    bool told;     /* a STATUS came in this session */
+    bool heard; /* ever, in this session */
+    bool told;  /* a STATUS came in this session */
     uint64_t heard_ms;
     uint64_t epoch; /* highest known; claims and votes */
     uint64_t cur;
@@ -275,7 +275,7 @@ struct sx {
     uint64_t final_ms; /* when it last rose */
     bool final_held;   /* the certificate below is there */
     struct certificate final_certificate;
-    uint64_t top_final;    /* highest view above final_view with cF held, or 0 */
+    uint64_t top_final; /* highest view above final_view with cF held, or 0 */
     uint64_t highest_height;
     bool committing;
     uint64_t commit_view;
@@ -284,11 +284,11 @@ struct sx {
     uint64_t cur;
     uint64_t entered_ms;
     uint64_t entered_wall;
-    bool admission_recorded; /* 8.11, row "first vote in a view" */
+    bool admission_recorded;  /* 8.11, row "first vote in a view" */
     uint64_t justified_above; /* views in (this, cur) are known to be nullified */
     bool armed;
-    bool prop_fired;    /* T_prop has fired in this view */
-    bool prop_expired;  /* it fired without an acceptable proposal */
+    bool prop_fired;   /* T_prop has fired in this view */
+    bool prop_expired; /* it fired without an acceptable proposal */
     bool adv_expired;
     bool cannot_build;
     bool justify_wait; /* the proposal lacks certificates */
@@ -318,7 +318,7 @@ struct sx {
     bool work_present; /* the host's answer about work_hash */
     bool work_full;
     uint8_t work_hash[HASH_BYTES];
-    bool work; /* work() as last evaluated */
+    bool work;        /* work() as last evaluated */
     uint64_t work_ms; /* since when */
 
     /* Repair. */
@@ -327,7 +327,7 @@ struct sx {
     uint64_t missing_at; /* ask for uncertified views */
     uint64_t standstill_at;
     uint64_t push_votes_at;
-    uint64_t push_at; /* pushes wait for tokens; NEVER: there are none */
+    uint64_t push_at;  /* pushes wait for tokens; NEVER: there are none */
     uint64_t deadline; /* as last told */
     uint16_t ask_next; /* the peer asked last */
     uint64_t push_bytes;
@@ -345,7 +345,7 @@ struct sx {
     uint32_t free_count;
 
     /* Tables; sizes are constants except where n stands. */
-    struct view *slots; /* ring of VIEWS_OPEN, and the anchor */
+    struct view *slots;   /* ring of VIEWS_OPEN, and the anchor */
     uint8_t *cert_memory; /* SLOTS * KINDS * cert_stride, and the final certificate */
     size_t cert_stride;
     struct old_view *old;

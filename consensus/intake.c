@@ -60,8 +60,7 @@ static void intake_vote(struct sx *sx, uint32_t peer, const struct vote *vote)
         repair_vote(sx, (uint16_t)peer, vote);
     }
     tally_add(sx, vote);
-    if (vote->statement.kind == VOTE_NOTARIZE &&
-        vote->index == view_leader(sx, candidate->view)) {
+    if (vote->statement.kind == VOTE_NOTARIZE && vote->index == view_leader(sx, candidate->view)) {
         (void)intake_candidate(sx, candidate);
     }
 }
@@ -222,9 +221,8 @@ static bool wants_proposal(const struct sx *sx, struct bytes message)
     }
     if (candidate->view < sx->cur || vote.index == sx->own) {
         place = block_find(sx, candidate->block_hash);
-        return wants_vote(sx, &vote) ||
-               (candidate->epoch == sx->epoch && place != BLOCK_NONE &&
-                place != BLOCK_FINAL && !sx->blocks[place].body);
+        return wants_vote(sx, &vote) || (candidate->epoch == sx->epoch && place != BLOCK_NONE &&
+                                         place != BLOCK_FINAL && !sx->blocks[place].body);
     }
     view = slot_find(sx, candidate->view);
     if (view == NULL || !view->has_prop) {

@@ -13,9 +13,9 @@
 
 enum { MESSAGE_BYTES = 304 }; /* of any message but CERT and PROPOSAL, which lie elsewhere */
 
-_Static_assert(WIRE_STATUS_BYTES_MAX <= MESSAGE_BYTES, "STATUS fits");
-_Static_assert(1 + VOTE_BYTES <= MESSAGE_BYTES, "VOTE fits");
-_Static_assert(1 + 8 + 1 + 9 * WIRE_GET_CERTS_MAX <= MESSAGE_BYTES, "GET_CERTS fits");
+_Static_assert((size_t)WIRE_STATUS_BYTES_MAX <= (size_t)MESSAGE_BYTES, "STATUS fits");
+_Static_assert((size_t)1 + VOTE_BYTES <= (size_t)MESSAGE_BYTES, "VOTE fits");
+_Static_assert((size_t)10 + 9 * WIRE_GET_CERTS_MAX <= (size_t)MESSAGE_BYTES, "GET_CERTS fits");
 
 static size_t record_bytes(uint32_t n)
 {
@@ -284,9 +284,9 @@ static void record_fill(const struct sx *sx, const struct record_item *item, str
         break;
     }
     if (item->type == RECORD_FINALIZE || item->type == RECORD_CERT) {
-        certificate = cert_find(sx, item->view, item->type == RECORD_FINALIZE
-                                                    ? VOTE_NOTARIZE
-                                                    : (enum vote_kind)item->kind);
+        certificate =
+            cert_find(sx, item->view,
+                      item->type == RECORD_FINALIZE ? VOTE_NOTARIZE : (enum vote_kind)item->kind);
         INVARIANT(certificate != NULL);
         record->certificate = *certificate;
     }
@@ -304,8 +304,7 @@ static void flush_records(struct sx *sx, struct sx_out *out)
         record_write(&writer, &record);
         out->records[at].seq = item->seq;
         out->records[at].record = scratch_take(sx, &writer);
-        out->records[at].body =
-            item->type == RECORD_BLOCK ? sx->blocks[item->block].hash : NULL;
+        out->records[at].body = item->type == RECORD_BLOCK ? sx->blocks[item->block].hash : NULL;
         out->record_count += 1;
         sx->record_first = (sx->record_first + 1) % RECORDS_QUEUE;
         sx->record_count -= 1;
@@ -439,10 +438,10 @@ void out_flush(struct sx *sx, struct sx_out *out)
     sx->report = SX_REPORT_NONE;
     out->free_seq = sx->free_seq;
     sx->free_seq = 0;
-    sx->deadline = sx->phase == PHASE_RUNNING ? sooner(pace_deadline(sx), repair_deadline(sx))
-                                              : NEVER;
+    sx->deadline =
+        sx->phase == PHASE_RUNNING ? sooner(pace_deadline(sx), repair_deadline(sx)) : NEVER;
     out->deadline_ms = sx->deadline;
-    out->more = (sx->phase == PHASE_RUNNING && sx->event_count != 0) || sx->record_count != 0 || sx->send_count != 0 ||
-                sx->execute_count != 0 || sx->fetch_count != 0 ||
+    out->more = (sx->phase == PHASE_RUNNING && sx->event_count != 0) || sx->record_count != 0 ||
+                sx->send_count != 0 || sx->execute_count != 0 || sx->fetch_count != 0 ||
                 (sx->ballot_sign != sx->ballot_next && out->sign_count == SX_ASKS_MAX);
 }

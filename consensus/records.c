@@ -156,8 +156,12 @@ void record_vote(struct sx *sx, const struct statement *statement, const struct 
     sx->dirty = true;
 }
 
+/* The durable M|final, repeated in the log; a node without a whole log writes none (8.11). */
 void record_epoch_put(struct sx *sx)
 {
+    if (sx->own == VALIDATOR_NONE || !sx->record_whole) {
+        return;
+    }
     (void)record_push(sx, (struct record_item){.type = RECORD_EPOCH, .view = sx->final.view}, 0);
 }
 
@@ -328,8 +332,8 @@ static void restore_ballots(struct sx *sx, uint64_t view)
 /* C-1 "Restart": all records were given. */
 void record_restored(struct sx *sx)
 {
-    const uint64_t newest = sx->cur > sx->final.view + VIEWS_AHEAD ? sx->cur - VIEWS_AHEAD + 1
-                                                                   : sx->final.view + 1;
+    const uint64_t newest =
+        sx->cur > sx->final.view + VIEWS_AHEAD ? sx->cur - VIEWS_AHEAD + 1 : sx->final.view + 1;
     struct view *view = slot_claim(sx, sx->cur);
     uint64_t low;
 

@@ -32,8 +32,8 @@ static void send_status(struct sx *sx, uint32_t to)
 
 static void send_cert(struct sx *sx, uint32_t to, uint64_t view, enum vote_kind kind)
 {
-    send_push(sx, (struct send_item){
-                      .what = SEND_CERT, .kind = (uint8_t)kind, .to = to, .view = view});
+    send_push(sx,
+              (struct send_item){.what = SEND_CERT, .kind = (uint8_t)kind, .to = to, .view = view});
 }
 
 static void send_get(struct sx *sx, uint32_t to, uint64_t view, uint8_t kind)
@@ -260,8 +260,8 @@ void relay_add(struct sx *sx, const struct certificate *certificate)
         sx->relay_first = (sx->relay_first + 1) % RELAYS_MAX;
         sx->relay_count -= 1;
     }
-    sx->relays[(sx->relay_first + sx->relay_count) % RELAYS_MAX] = (struct relay){
-        .view = view, .kind = (uint8_t)kind, .due_ms = later(sx->now, RELAY_MS)};
+    sx->relays[(sx->relay_first + sx->relay_count) % RELAYS_MAX] =
+        (struct relay){.view = view, .kind = (uint8_t)kind, .due_ms = later(sx->now, RELAY_MS)};
     sx->relay_count += 1;
 }
 
@@ -422,8 +422,8 @@ static bool push_take(struct sx *sx, struct peer *peer, size_t bytes)
     const uint64_t gained_bytes = sx->now - sx->push_bytes_ms;
 
     if (gained > 0) {
-        peer->tokens = (uint32_t)sooner(peer->tokens + sooner(gained, PUSH_MESSAGES_MAX),
-                                        PUSH_MESSAGES_MAX);
+        peer->tokens =
+            (uint32_t)sooner(peer->tokens + sooner(gained, PUSH_MESSAGES_MAX), PUSH_MESSAGES_MAX);
         peer->tokens_ms = sx->now;
     }
     if (gained_bytes > 0) {
@@ -460,8 +460,8 @@ void repair_get_certs(struct sx *sx, uint16_t peer_index, const struct wire_get_
             continue;
         }
         for (uint32_t k = VOTE_NOTARIZE; k <= VOTE_FINALIZE; k++) {
-            const bool serves = kind == WIRE_CERT_ANY || k == kind ||
-                                (kind == VOTE_NOTARIZE && k == VOTE_FINALIZE);
+            const bool serves =
+                kind == WIRE_CERT_ANY || k == kind || (kind == VOTE_NOTARIZE && k == VOTE_FINALIZE);
 
             if (serves && cert_find(sx, view, (enum vote_kind)k) != NULL &&
                 push_take(sx, peer, bytes)) {
@@ -475,7 +475,8 @@ void repair_get_certs(struct sx *sx, uint16_t peer_index, const struct wire_get_
 
 static void sweep_set(struct sweep *sweep, uint64_t from, uint64_t last, uint8_t wants)
 {
-    if (sweep->next != 0) { /* one is under way: it goes on, so that it ends however often it is asked for */
+    if (sweep->next !=
+        0) { /* one is under way: it goes on, so that it ends however often it is asked for */
         sweep->wants |= wants;
         sweep->last = last > sweep->last ? last : sweep->last;
         return;
@@ -618,11 +619,8 @@ static bool push_single(struct sx *sx, uint16_t to, uint8_t push)
         return true;
     }
     if (push == PUSH_LEADER) {
-        item = (struct send_item){.what = SEND_VOTE,
-                                  .kind = VOTE_NOTARIZE,
-                                  .to = to,
-                                  .index = leader,
-                                  .view = sx->cur};
+        item = (struct send_item){
+            .what = SEND_VOTE, .kind = VOTE_NOTARIZE, .to = to, .index = leader, .view = sx->cur};
         item.after_seq = leader == sx->own ? sx->durable_seq : 0;
     }
     if (push == PUSH_LEADER ? leader != to && tally_vote(sx, sx->cur, VOTE_NOTARIZE, leader, &vote)

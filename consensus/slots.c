@@ -307,8 +307,7 @@ void slot_drop(struct sx *sx, uint64_t old_final)
         }
     }
     while (sx->old_count > 0 && old_at(sx, 0)->view <= sx->final.view) {
-        if (old_at(sx, 0)->certified != 0 &&
-            old_at(sx, 0)->view != sx->slots[SLOT_ANCHOR].view) {
+        if (old_at(sx, 0)->certified != 0 && old_at(sx, 0)->view != sx->slots[SLOT_ANCHOR].view) {
             certified_less(sx);
         }
         sx->old_first = (sx->old_first + 1) % VIEWS_OLD;
@@ -361,11 +360,11 @@ void mine_put(struct sx *sx, uint64_t view, const struct mine *mine)
     const struct mine before = mine_of(sx, view);
     struct view *place;
 
-    RULE_INVARIANT(view > sx->final.view);                                              /* I5 */
-    RULE_INVARIANT(!before.notarized || mine->notarized);                               /* I1 */
+    RULE_INVARIANT(view > sx->final.view);                /* I5 */
+    RULE_INVARIANT(!before.notarized || mine->notarized); /* I1 */
     RULE_INVARIANT(!(before.notarized || before.finalized) ||
-                   candidate_equal(&before.candidate, &mine->candidate));               /* I1, I3 */
-    RULE_INVARIANT(!(mine->nullified && mine->finalized));                              /* I2 */
+                   candidate_equal(&before.candidate, &mine->candidate)); /* I1, I3 */
+    RULE_INVARIANT(!(mine->nullified && mine->finalized));                /* I2 */
     RULE_INVARIANT(!before.nullified || mine->nullified);
     RULE_INVARIANT(!before.finalized || mine->finalized);
     place = slot_claim(sx, view);

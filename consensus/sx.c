@@ -5,7 +5,9 @@
 #include "consensus/core.h"
 #include "crypto/hash.h"
 
-enum { PASSES_MAX = 4096 }; /* evaluations in one step; each but the last has recorded or asked something */
+enum {
+    PASSES_MAX = 4096
+}; /* evaluations in one step; each but the last has recorded or asked something */
 
 /* Bytes of a certificate with its message type in front. */
 static size_t cert_stride_of(uint32_t n)
@@ -378,9 +380,8 @@ static void check_tip(const struct sx *sx)
         view -= 1;
     }
     INVARIANT(view == sx->tip_at);
-    INVARIANT(sx->tip_known ==
-              (view == sx->final.view || slot_certified(sx, view, VOTE_NOTARIZE) ||
-               slot_certified(sx, view, VOTE_FINALIZE)));
+    INVARIANT(sx->tip_known == (view == sx->final.view || slot_certified(sx, view, VOTE_NOTARIZE) ||
+                                slot_certified(sx, view, VOTE_FINALIZE)));
 }
 
 void sx_check(const struct sx *sx)

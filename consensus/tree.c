@@ -272,8 +272,7 @@ void block_changed(struct sx *sx, uint16_t place)
     sx->dirty = true;
     if (!block->body) {
         if (!block->fetching) {
-            block->fetching =
-                queue_push(sx->fetches, sx->fetch_first, &sx->fetch_count, place);
+            block->fetching = queue_push(sx->fetches, sx->fetch_first, &sx->fetch_count, place);
         }
         return;
     }
@@ -357,8 +356,8 @@ void tip_walk(struct sx *sx, uint64_t from)
     INVARIANT(from < sx->cur);
     while (view > sx->final.view) {
         sx->tip_at = view;
-        sx->tip_known = slot_certified(sx, view, VOTE_NOTARIZE) ||
-                        slot_certified(sx, view, VOTE_FINALIZE);
+        sx->tip_known =
+            slot_certified(sx, view, VOTE_NOTARIZE) || slot_certified(sx, view, VOTE_FINALIZE);
         if (sx->tip_known || !slot_certified(sx, view, VOTE_NULLIFY)) {
             return;
         }
@@ -414,8 +413,7 @@ static void commit_keep(struct sx *sx, uint64_t view)
     sx->keep_count = 0;
     for (uint64_t back = 1; back < SX_KEEPS_MAX && view - back > sx->final.view; back++) {
         for (uint32_t k = VOTE_NOTARIZE; k <= VOTE_NULLIFY; k++) {
-            const struct certificate *certificate =
-                cert_find(sx, view - back, (enum vote_kind)k);
+            const struct certificate *certificate = cert_find(sx, view - back, (enum vote_kind)k);
 
             if (certificate != NULL && sx->keep_count < SX_KEEPS_MAX &&
                 cert_find(sx, view - back, VOTE_FINALIZE) == NULL) {
@@ -554,8 +552,8 @@ void block_final_set(struct sx *sx, const struct candidate *final,
         return;
     }
     for (uint16_t place = 1; place <= sx->block_top; place++) {
-        stays[place] = sx->blocks[place].used &&
-                       block_stays(sx, place, base, final, header->height);
+        stays[place] =
+            sx->blocks[place].used && block_stays(sx, place, base, final, header->height);
     }
     for (uint16_t place = 1; place <= sx->block_top; place++) {
         if (sx->blocks[place].used && !stays[place]) {

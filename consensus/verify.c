@@ -32,8 +32,7 @@ static bool signed_by(const struct verify_context *context, const uint8_t sign[S
                           bytes_of(sign, STATEMENT_BYTES), signature);
 }
 
-bool verify_certificate(const struct verify_context *context,
-                        const struct certificate *certificate)
+bool verify_certificate(const struct verify_context *context, const struct certificate *certificate)
 {
     const enum vote_kind kind = certificate->statement.kind;
     const bool lenient = (MUTANT_IS(5) && kind != VOTE_NULLIFY) ||
@@ -107,9 +106,8 @@ static bool proposal_fits(const struct wire_proposal *proposal)
     return true;
 }
 
-static enum verify_fault verify_proposal(const struct verify_context *context,
-                                         struct bytes message, uint32_t known,
-                                         struct wire_proposal *out)
+static enum verify_fault verify_proposal(const struct verify_context *context, struct bytes message,
+                                         uint32_t known, struct wire_proposal *out)
 {
     struct statement statement = {.kind = VOTE_NOTARIZE};
     uint8_t sign[STATEMENT_BYTES];
@@ -131,8 +129,8 @@ static enum verify_fault verify_proposal(const struct verify_context *context,
     return VERIFY_OK;
 }
 
-static enum verify_fault verify_status(const struct verify_context *context,
-                                       struct bytes message, struct wire_status *out)
+static enum verify_fault verify_status(const struct verify_context *context, struct bytes message,
+                                       struct wire_status *out)
 {
     if (!wire_status_decode(message, out)) {
         return VERIFY_MALFORMED;

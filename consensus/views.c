@@ -52,9 +52,8 @@ void view_entered(struct sx *sx, uint64_t previous)
     sx->build_wanted = false;
     sx->progress_ms = sx->now;
     sx->dirty = true;
-    if (left != previous || left <= sx->final.view ||
-        !slot_certified(sx, left, VOTE_NULLIFY) || slot_certified(sx, left, VOTE_NOTARIZE) ||
-        slot_certified(sx, left, VOTE_FINALIZE)) {
+    if (left != previous || left <= sx->final.view || !slot_certified(sx, left, VOTE_NULLIFY) ||
+        slot_certified(sx, left, VOTE_NOTARIZE) || slot_certified(sx, left, VOTE_FINALIZE)) {
         tip_walk(sx, left); /* else the view left was nullified, and the tip stays */
     }
     repair_entered(sx, left > previous);
@@ -94,8 +93,7 @@ void view_changed(struct sx *sx, struct view *view)
         return;
     }
     block_want(sx, place, some_signer(sx, certificate));
-    if (sx->blocks[place].has_header &&
-        sx->blocks[place].header.height > sx->highest_height) {
+    if (sx->blocks[place].has_header && sx->blocks[place].header.height > sx->highest_height) {
         sx->highest_height = sx->blocks[place].header.height;
     }
     view_finalize(sx, view);
@@ -115,8 +113,7 @@ static void propose(struct sx *sx, struct view *view, const struct candidate *ti
     INVARIANT(view->view == sx->cur && view_leader(sx, sx->cur) == sx->own);
     view->has_prop = true;
     view->prop_here = true;
-    view->prop = (struct candidate){
-        .epoch = sx->epoch, .view = sx->cur, .parent_view = sx->tip_at};
+    view->prop = (struct candidate){.epoch = sx->epoch, .view = sx->cur, .parent_view = sx->tip_at};
     memcpy(view->prop.block_hash, block_hash, HASH_BYTES);
     INVARIANT(tip->view == sx->tip_at);
     sx->dirty = true;
@@ -206,8 +203,7 @@ static bool header_fits(const struct sx *sx, const struct candidate *candidate,
            header->proposer == view_leader(sx, candidate->view) &&
            hash_equal(header->parent_hash, parent_hash) &&
            hash_equal(header->valset_hash, sx->valset_hash) &&
-           hash_equal(header->params_hash, sx->params_hash) &&
-           header->time_ms > parent->time_ms &&
+           hash_equal(header->params_hash, sx->params_hash) && header->time_ms > parent->time_ms &&
            !((parent->flags & BLOCK_EPOCH_END) != 0 && parent->epoch == sx->epoch);
 }
 
@@ -239,8 +235,8 @@ void view_built(struct sx *sx, uint64_t built_view, const struct block_header *h
         return;
     }
     propose(sx, view, &tip, hash);
-    INVARIANT(header_fits(sx, &view->prop, header, &sx->blocks[tip_block(sx)].header,
-                          tip.block_hash));
+    INVARIANT(
+        header_fits(sx, &view->prop, header, &sx->blocks[tip_block(sx)].header, tip.block_hash));
     block_header_put(sx, place, header);
     block_built(sx, place);
 }
@@ -316,9 +312,8 @@ static enum judgement judge_new(struct sx *sx, const struct candidate *candidate
         return JUDGE_WAIT;
     }
     block = &sx->blocks[place];
-    if (block->has_header &&
-        !header_fits(sx, candidate, &block->header, &sx->blocks[parent].header,
-                     sx->blocks[parent].hash)) {
+    if (block->has_header && !header_fits(sx, candidate, &block->header, &sx->blocks[parent].header,
+                                          sx->blocks[parent].hash)) {
         return JUDGE_INVALID;
     }
     if (block->has_header && block_depth(sx, place) > sx->params.vote_depth) {
@@ -426,8 +421,7 @@ bool view_prop_acceptable(struct sx *sx)
     }
     parent = parent_block(sx, &view->prop);
     place = block_find(sx, view->prop.block_hash);
-    if (parent == BLOCK_NONE || place == BLOCK_NONE ||
-        sx->blocks[parent].verdict != BLOCK_VALID) {
+    if (parent == BLOCK_NONE || place == BLOCK_NONE || sx->blocks[parent].verdict != BLOCK_VALID) {
         return false;
     }
     return sx->blocks[place].executing || sx->blocks[place].verdict == BLOCK_VALID;

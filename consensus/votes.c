@@ -43,8 +43,8 @@ static uint16_t *tally_taken(const struct sx *sx, const struct tally *tally, enu
     return taken + (kind == VOTE_FINALIZE ? sx->n : 0);
 }
 
-static uint8_t *tally_signature(const struct sx *sx, const struct tally *tally,
-                                enum vote_kind kind, uint32_t index)
+static uint8_t *tally_signature(const struct sx *sx, const struct tally *tally, enum vote_kind kind,
+                                uint32_t index)
 {
     return tally_memory(sx, tally) + choices_bytes(sx->n) + taken_bytes(sx->n) +
            (((size_t)kind - 1) * sx->n + index) * SIGNATURE_BYTES;
