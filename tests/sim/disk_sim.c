@@ -168,6 +168,7 @@ static enum err disk_write(void *self, uint64_t number, size_t offset, struct by
 {
     struct disk_sim *disk = self;
     struct disk_segment *segment = segment_of(disk, number);
+    bool crash;
 
     if (disk->dead) {
         return ERR_OK;
@@ -177,20 +178,19 @@ static enum err disk_write(void *self, uint64_t number, size_t offset, struct by
     }
     INVARIANT(offset <= segment->size && bytes.count <= segment->size - offset);
     disk->writes += 1;
-    if (disk_crash_here(disk, false)) {
-        if (disk->crash_moment == DISK_BEFORE) {
-            bytes.count = 0;
-        } else if (disk->crash_moment == DISK_HALF) {
-            bytes.count /= 2;
-        }
-        segment_write(segment, offset, bytes);
-        disk_die(disk);
-        return ERR_OK;
+    crash = disk_crash_here(disk, false);
+    if (crash && disk->crash_moment == DISK_BEFORE) {
+        bytes.count = 0;
+    } else if (crash && disk->crash_moment == DISK_HALF) {
+        bytes.count /= 2;
     }
     segment_write(segment, offset, bytes);
     disk->last_number = number;
     disk->last_offset = offset;
     disk->last_count = bytes.count;
+    if (crash) {
+        disk_die(disk);
+    }
     return ERR_OK;
 }
 
@@ -389,7 +389,8 @@ static void disk_tear(struct disk_sim *disk)
             }
         }
     }
-    if (last->dirty_end == 0) {
+    if (disk->last_offset < last->dirty_begin ||
+        disk->last_offset + disk->last_count > last->dirty_end) {
         return; /* it had been synced */
     }
     cut = disk->last_offset + random_below(disk->random, disk->last_count);
