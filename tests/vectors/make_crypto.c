@@ -883,7 +883,11 @@ static void flipped_case(json_t *files, const char *comment, const char *text, c
     at = strstr(out, name);
     must(at != NULL, comment);
     at += strlen(name) + digit;
-    *at = *at == letter ? '1' : letter;
+    if (*at != letter) {
+        *at = letter;
+    } else {
+        *at = '1';
+    }
     (void)file_case(files, comment, out, "correct horse battery staple",
                     letter == '0' ? "wrong" : "not_json");
 }

@@ -336,8 +336,7 @@ TEST(a_ring_holds_its_limit_and_no_more)
 
     longer = malloc(count + 64);
     CHECK(longer != NULL);
-    memcpy(longer, text, count - 4); /* without "\n]}\n" */
-    memcpy(longer + count - 4, ",{}]}", 6);
+    (void)snprintf(longer, count + 64, "%.*s,{}]}", (int)(count - 4), text); /* without "\n]}\n" */
     CHECK(keyfile_open(bytes_of_text(longer), &again) == KEYFILE_TOO_MANY);
     free(longer);
     keyfile_text_free(text);
@@ -353,7 +352,9 @@ TEST(a_file_of_too_many_bytes_is_refused)
 
     CHECK(big != NULL);
     memset(big, ' ', KEYFILE_BYTES_MAX + 1);
-    memcpy(big, plain, strlen(plain));
+    for (size_t i = 0; plain[i] != '\0'; i++) {
+        big[i] = (uint8_t)plain[i];
+    }
     CHECK(keyfile_open(bytes_of(big, KEYFILE_BYTES_MAX + 1), &file) == KEYFILE_TOO_MANY);
     CHECK(file == NULL);
     CHECK(keyfile_open(bytes_of(big, KEYFILE_BYTES_MAX), &file) == KEYFILE_OK);
@@ -377,6 +378,28 @@ TEST(no_beginning_of_a_file_is_a_file)
     }
 }
 
+/* True if the file opens; its keys must then be those of `good`. */
+static bool same_keys_or_none(const char *text, size_t count, const struct keyfile *good)
+{
+    struct keyfile *file;
+    const bool whole = keyfile_open(bytes_of(text, count), &file) == KEYFILE_OK &&
+                       keyfile_unlock(file, bytes_of(NULL, 0)) == KEYFILE_OK;
+
+    for (uint32_t k = 0; whole && k < keyfile_count(good); k++) {
+        const struct keyfile_key key = keyfile_key_at(good, k);
+
+        CHECK_U64(keyfile_count(file), ==, keyfile_count(good));
+        check_pair(file, k);
+        CHECK_U64(keyfile_key_at(file, k).kind, ==, key.kind);
+        CHECK_BYTES(bytes_of(keyfile_key_at(file, k).public_key, KEYFILE_PUBLIC_MAX),
+                    bytes_of(key.public_key, KEYFILE_PUBLIC_MAX));
+        CHECK(key.kind == KEYFILE_NODE ||
+              memcmp(keyfile_secret(file, k), keyfile_secret(good, k), 32) == 0);
+    }
+    keyfile_close(file);
+    return whole;
+}
+
 /*
  * Each bit of a plain file: a changed file opens with the same keys or not at all.  What may change is
  * created_ms, which nothing authenticates, the case of digits, and the five bits of a node's secret that
@@ -395,27 +418,8 @@ TEST(no_changed_bit_of_a_plain_file_changes_a_key)
     CHECK(keyfile_unlock(good, bytes_of(NULL, 0)) == KEYFILE_OK);
     memcpy(changed, plain, count + 1);
     for (size_t i = 0; i < count * 8; i++) {
-        struct keyfile *file;
-
         changed[i / 8] = (char)(changed[i / 8] ^ (1 << i % 8));
-        if (keyfile_open(bytes_of(changed, count), &file) == KEYFILE_OK &&
-            keyfile_unlock(file, bytes_of(NULL, 0)) == KEYFILE_OK) {
-            CHECK_U64(keyfile_count(file), ==, keyfile_count(good));
-            for (uint32_t k = 0; k < keyfile_count(file); k++) {
-                const struct keyfile_key key = keyfile_key_at(good, k);
-
-                check_pair(file, k);
-                CHECK_U64(keyfile_key_at(file, k).kind, ==, key.kind);
-                CHECK_BYTES(bytes_of(keyfile_key_at(file, k).public_key, KEYFILE_PUBLIC_MAX),
-                            bytes_of(key.public_key, KEYFILE_PUBLIC_MAX));
-                if (key.kind != KEYFILE_NODE) {
-                    CHECK_BYTES(bytes_of(keyfile_secret(file, k), 32),
-                                bytes_of(keyfile_secret(good, k), 32));
-                }
-            }
-            survivors += 1;
-        }
-        keyfile_close(file);
+        survivors += same_keys_or_none(changed, count, good);
         changed[i / 8] = (char)(changed[i / 8] ^ (1 << i % 8));
     }
     CHECK_U64(survivors, >, 0);
