@@ -1,7 +1,11 @@
 /* tests/unit/crypto/keyfile.c -- key files open for whom they should, and say why they do not for others. */
 #include "crypto/keyfile.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "crypto/ecdsa.h"
 #include "crypto/ed25519.h"
@@ -295,6 +299,10 @@ TEST(bytes_that_are_no_secret_are_refused)
     CHECK(keyfile_add(file, KEYFILE_CONSENSUS, secret, 1) == KEYFILE_OK);
     CHECK(keyfile_add(file, KEYFILE_NODE, secret, 1) == KEYFILE_OK);
     CHECK_U64(keyfile_count(file), ==, 2);
+    CHECK_ABORTS((void)keyfile_key_at(file, 2));
+    CHECK_ABORTS((void)keyfile_secret(file, 2));
+    CHECK_ABORTS(
+        (void)(keyfile_add(file, KEYFILE_NODE, NULL, KEYFILE_CREATED_MAX_MS + 1) == KEYFILE_OK));
     keyfile_close(file);
     keyfile_close(NULL);
     keyfile_text_free(NULL);
@@ -464,6 +472,45 @@ TEST(a_wrong_passphrase_spoils_nothing)
     keyfile_close(file);
 }
 
+/* Pages of address space that this process has; sanitizers take terabytes, and then a limit means nothing. */
+static unsigned long long pages_now(void)
+{
+    char text[64] = "";
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    CHECK(file != NULL);
+    CHECK(fgets(text, sizeof text, file) != NULL);
+    (void)fclose(file);
+    return strtoull(text, NULL, 10);
+}
+
+/* In a child with 16 MiB left, where argon2id asks for 64. */
+TEST(a_derivation_without_memory_says_so)
+{
+    const unsigned long long pages = pages_now();
+    struct rlimit limit;
+    struct keyfile *file;
+    int status = 0;
+    pid_t child;
+
+    if (pages > UINT64_C(1) << 26) {
+        check_skip("a sanitizer has taken the address space");
+    }
+    limit.rlim_cur = pages * 4096 + (16 << 20);
+    limit.rlim_max = limit.rlim_cur;
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (setrlimit(RLIMIT_AS, &limit) != 0) {
+            _exit(100);
+        }
+        _exit((int)keyfile_create(bytes_of_text("x"), &file) + (file == NULL ? 0 : 50));
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_U64(WEXITSTATUS(status), ==, KEYFILE_NO_MEMORY);
+}
+
 TEST(each_fault_has_its_text)
 {
     for (uint32_t i = 0; i < FAULTS; i++) {
@@ -483,4 +530,5 @@ TESTS(TEST_ENTRY(own_vectors_hold), TEST_ENTRY(written_files_look_like_the_vecto
       TEST_ENTRY(a_ring_holds_its_limit_and_no_more),
       TEST_ENTRY(a_file_of_too_many_bytes_is_refused), TEST_ENTRY(no_beginning_of_a_file_is_a_file),
       TEST_ENTRY(no_changed_bit_of_a_plain_file_changes_a_key), TEST_ENTRY(all_keys_open_or_none),
-      TEST_ENTRY(a_wrong_passphrase_spoils_nothing), TEST_ENTRY(each_fault_has_its_text))
+      TEST_ENTRY(a_wrong_passphrase_spoils_nothing),
+      TEST_ENTRY(a_derivation_without_memory_says_so), TEST_ENTRY(each_fault_has_its_text))

@@ -395,6 +395,18 @@ TEST(own_vectors_hold_for_lists)
     }
 }
 
+TEST(what_cannot_be_counted_aborts)
+{
+    static struct merkle merkle = {.count = UINT32_MAX};
+    static struct history history = {.count = UINT64_MAX};
+    struct merkle_path path;
+
+    CHECK_ABORTS(merkle_add(&merkle, bytes_of("", 0)));
+    CHECK_ABORTS(history_add(&history, history.peaks[0]));
+    CHECK_ABORTS(merkle_path_of(items, 3, 3, &path));
+    CHECK_ABORTS(merkle_path_of(items, 0, 0, &path));
+}
+
 TEST(own_vectors_hold_for_the_history)
 {
     const json_t *root = json_own("merkle.json");
@@ -432,5 +444,5 @@ TESTS(TEST_ENTRY(streamed_roots_are_those_of_the_definition),
       TEST_ENTRY(a_path_of_a_wrong_length_is_refused), TEST_ENTRY(an_inner_node_is_not_an_item),
       TEST_ENTRY(a_path_in_the_largest_list_is_walked),
       TEST_ENTRY(history_roots_are_those_of_the_definition),
-      TEST_ENTRY(the_largest_history_has_all_its_peaks), TEST_ENTRY(own_vectors_hold_for_lists),
-      TEST_ENTRY(own_vectors_hold_for_the_history))
+      TEST_ENTRY(the_largest_history_has_all_its_peaks), TEST_ENTRY(what_cannot_be_counted_aborts),
+      TEST_ENTRY(own_vectors_hold_for_lists), TEST_ENTRY(own_vectors_hold_for_the_history))

@@ -394,6 +394,7 @@ TEST(the_last_nonce_is_not_used)
     CHECK(crypto_aead_chacha20poly1305_ietf_encrypt(wire, NULL, NULL, 0, NULL, 0, NULL, last,
                                                     receives.key) == 0);
     CHECK(!noise_open(&receives, bytes_of(wire, sizeof wire), wire));
+    CHECK_ABORTS(noise_seal(&sends, bytes_of(NULL, 0), wire));
 }
 
 /* Section 4.2: the first 32 bytes of ENCRYPT(k, 2^64 - 1, nothing, 32 zeros). */
