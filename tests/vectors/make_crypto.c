@@ -910,6 +910,8 @@ static void sealed_faults(json_t *files, const char *text)
     changed_case(files, "t above the bound", text, "\"t\":3", "\"t\":11", "weak");
     changed_case(files, "two lanes", text, "\"p\":1", "\"p\":2", "weak");
     changed_case(files, "no lane", text, "\"p\":1", "\"p\":0", "weak");
+    changed_case(files, "an unknown field of the parameters", text, "\"p\":1", "\"p\":1,\"q\":1",
+                 "not_json");
     changed_case(files, "no salt", text, "\"salt\"", "\"salty\"", "not_json");
     changed_case(files, "a nonce too short", text, "\"nonce\":\"ddd", "\"nonce\":\"d", "not_json");
     changed_case(files, "kdf none with the fields of argon2id", text, "argon2id", "none",
