@@ -742,6 +742,11 @@ uint64_t vote_log_durable_seq(const struct vote_log *log)
     return log->durable_seq;
 }
 
+struct bytes vote_log_newest_epoch(const struct vote_log *log)
+{
+    return bytes_of(log->epoch.record, log->epoch.count);
+}
+
 enum err vote_log_free(struct vote_log *log, uint64_t seq)
 {
     uint64_t busy; /* segments from here on may be written or synced */
