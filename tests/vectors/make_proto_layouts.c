@@ -210,12 +210,12 @@ static void votes(FILE *file)
     static const struct statement_of_test *const good[] = {&notarize, &nullify, &finalize};
 
     make_list(file, "votes");
-    for (uint16_t i = 0; i < COUNT_OF(good) + COUNT_OF(wrong); i++) {
+    for (size_t i = 0; i < COUNT_OF(good) + COUNT_OF(wrong); i++) {
         const bool ok = i < COUNT_OF(good);
         const struct statement_of_test *s = ok ? good[i] : &wrong[i - COUNT_OF(good)].statement;
         struct writer out = fresh();
 
-        vote(&out, s, i);
+        vote(&out, s, (uint16_t)i);
         make_object(file);
         make_text(file, "name", ok ? "a vote" : wrong[i - COUNT_OF(good)].name);
         make_text(file, "fault", ok ? "ok" : "malformed");
