@@ -273,6 +273,7 @@ size_t sync_footprint(uint32_t validators, uint32_t body_bytes_max);
 void sync_init(struct driver *driver, struct arena *arena, uint32_t body_slots);
 void fetch_add(struct driver *driver, const uint8_t *hash, uint32_t peer, bool own);
 void fetch_block(struct driver *driver, uint32_t peer, struct bytes message);
+void fetch_found(struct driver *driver, const uint8_t *hash);
 void sync_claim(struct driver *driver, uint32_t peer, uint64_t height, uint64_t earliest);
 void sync_blocks(struct driver *driver, uint32_t peer, struct bytes message);
 void sync_committed(struct driver *driver);

@@ -223,7 +223,10 @@ static void verify(struct driver *driver, uint32_t which, uint32_t peer, struct 
                                 bytes_of(place->memory, head_bytes), known);
 }
 
-/* Keep a body that came with a verified proposal; the core asks for it (FETCH) if it wants the block. */
+/*
+ * Keep a body that came with a verified proposal.  The core asks for it (FETCH) if it wants the block; if it has
+ * asked before, this is the answer.
+ */
 static void proposal_body(struct driver *driver, const struct wire_proposal *proposal,
                           struct bytes body)
 {
@@ -244,6 +247,7 @@ static void proposal_body(struct driver *driver, const struct wire_proposal *pro
         /* The header is the last of the head, so that it stands before the body. */
         body_fill(&driver->bodies, place, &proposal->header, hash,
                   bytes_of(body.at - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + body.count));
+        fetch_found(driver, hash);
     }
 }
 

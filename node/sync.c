@@ -131,6 +131,17 @@ static void fetch_tick(struct driver *driver)
     }
 }
 
+/* A body came by another way than by the answer to a fetch: whoever waits for it learns of it. */
+void fetch_found(struct driver *driver, const uint8_t *hash)
+{
+    struct fetch *fetch = fetch_find(driver, hash);
+
+    if (fetch != NULL) {
+        fetch->used = false;
+        driver_answer_body(driver, hash);
+    }
+}
+
 /* BLOCK: an answer, or nothing that was asked for. */
 void fetch_block(struct driver *driver, uint32_t peer, struct bytes message)
 {
@@ -432,6 +443,7 @@ static enum outcome block_take(struct driver *driver, const struct block_header 
             return SYNC_WAITS;
         }
         body_fill(&driver->bodies, body, header, hash, row);
+        fetch_found(driver, hash);
     }
     body->sync = true;
     switch (execute_block(driver, hash)) {
