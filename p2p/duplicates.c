@@ -149,14 +149,14 @@ static void contender_wins(struct mesh *mesh, struct peer *peer)
              mesh->now_ms); /* it reads on in the tick, after those above know of the session */
 }
 
-/* Does a half-open link of this peer go on towards HELLO? */
-static CHECKED bool half_open(const struct mesh *mesh, const struct peer *peer)
+/* Does a half-open link of this peer, another than `except`, go on towards HELLO? */
+static CHECKED bool half_open(const struct mesh *mesh, const struct peer *peer, uint32_t except)
 {
     for (uint32_t i = 0; i < mesh->link_count; i++) {
         const struct link *link = &mesh->links[i];
 
-        if (link->state == LINK_HELLO && link->doom == 0 && link->peer != MESH_NONE &&
-            &mesh->peers[link->peer] == peer) {
+        if (i != except && link->state == LINK_HELLO && link->doom == 0 &&
+            link->peer != MESH_NONE && &mesh->peers[link->peer] == peer) {
             return true;
         }
     }
@@ -179,7 +179,7 @@ void duplicates_lost(struct mesh *mesh, struct peer *peer)
     loser_drop(mesh, peer);
     if (peer->contender != MESH_NONE) {
         contender_wins(mesh, peer);
-    } else if (!peer->limbo || !half_open(mesh, peer)) {
+    } else if (!peer->limbo || !half_open(mesh, peer, MESH_NONE)) {
         session_over(mesh, peer);
     }
 }
@@ -189,18 +189,18 @@ void duplicates_left(struct mesh *mesh, uint32_t index)
     struct link *link = &mesh->links[index];
     struct peer *peer = &mesh->peers[link->peer];
 
-    if (peer->main == index && half_open(mesh, peer)) {
+    const bool other = half_open(mesh, peer, index);
+
+    if (peer->main == index && other) {
         peer->limbo = true;
-        return;
-    }
-    if (link->state == LINK_OPEN && peer->main == index) {
+    } else if (!other && (peer->main == index || peer->main == MESH_NONE)) {
         mesh_report(mesh, MESH_REPORT_KEY_ELSEWHERE, 0, link);
     }
 }
 
 void duplicates_limbo(struct mesh *mesh, struct peer *peer)
 {
-    if (peer->main == MESH_NONE && !half_open(mesh, peer)) {
+    if (peer->main == MESH_NONE && !half_open(mesh, peer, MESH_NONE)) {
         session_over(mesh, peer);
     }
 }

@@ -372,68 +372,84 @@ static void pull_do(struct net *net, struct net_pipe *pipe, uint32_t side)
 static bool end_waits(const struct net_pipe *pipe, uint32_t side)
 {
     return pipe->open[side] && !pipe->open[1 - side] && !pipe->connecting && !pipe->cut &&
-           pipe->node[side] != NET_NODES && pipe->flow[1 - side].count == 0 && !pipe->flow[1 - side].stopped;
+           pipe->node[side] != NET_NODES && pipe->flow[1 - side].count == 0 &&
+           !pipe->flow[1 - side].stopped;
 }
 
-static bool pipe_do(struct net *net, struct net_pipe *pipe, uint32_t what)
-{
-    const uint32_t side = what % 2;
+/* Things that can happen to a pipe: both ends are gone; connect; pull, deliver and end of each side. */
+enum { PIPE_GONE, PIPE_CONNECT, PIPE_PULL, PIPE_FLOW = PIPE_PULL + 2, PIPE_END = PIPE_FLOW + 2 };
+enum { PIPE_THINGS = PIPE_END + 2 };
 
-    if (!pipe->used) {
-        return false;
+static bool pipe_can(const struct net_pipe *pipe, uint32_t what)
+{
+    const bool gone = !pipe->open[0] && !pipe->open[1];
+
+    if (!pipe->used || gone) {
+        return pipe->used && what == PIPE_GONE;
     }
-    if (!pipe->open[0] && !pipe->open[1]) {
+    if (what == PIPE_CONNECT) {
+        return pipe->connecting && pipe->open[0];
+    }
+    if (what >= PIPE_END) {
+        return end_waits(pipe, what - PIPE_END);
+    }
+    if (what >= PIPE_FLOW) {
+        return flow_waits(pipe, what - PIPE_FLOW);
+    }
+    return what >= PIPE_PULL && pull_waits(pipe, what - PIPE_PULL);
+}
+
+static void pipe_do(struct net *net, struct net_pipe *pipe, uint32_t what)
+{
+    if (what == PIPE_GONE) {
         pipe_free(pipe);
-        return true;
-    }
-    switch (what / 2) {
-    case 0:
-        if (!pipe->connecting || !pipe->open[0]) {
-            return false;
-        }
+    } else if (what == PIPE_CONNECT) {
         connect_do(net, pipe);
-        return true;
-    case 1:
-        if (!pull_waits(pipe, side)) {
-            return false;
-        }
-        pull_do(net, pipe, side);
-        return true;
-    case 2:
-        if (!flow_waits(pipe, side)) {
-            return false;
-        }
-        flow_do(net, pipe, side);
-        return true;
-    default:
-        if (!end_waits(pipe, side)) {
-            return false;
-        }
+    } else if (what >= PIPE_END) {
+        const uint32_t side = what - PIPE_END;
+
         pipe->open[side] = false;
         mesh_closed(net->nodes[pipe->node[side]].mesh, net->now_ms, pipe->link[side]);
-        return true;
+    } else if (what >= PIPE_FLOW) {
+        flow_do(net, pipe, what - PIPE_FLOW);
+    } else {
+        pull_do(net, pipe, what - PIPE_PULL);
     }
 }
 
 bool net_step(struct net *net)
 {
-    const uint32_t kinds = NET_PIPES * 8 + NET_NODES;
-    const uint32_t first = net->drawn ? (uint32_t)random_below(&net->random, kinds) : 0;
+    uint32_t seen = 0;
+    uint32_t pipe = 0;
+    uint32_t what = 0;
 
-    /* Actions first while nothing is drawn: a close must be seen before its link number comes again. */
+    /* Actions first: a close must be seen before its link number comes again. */
     for (uint32_t i = 0; i < NET_NODES; i++) {
         if (action_do(net, i)) {
             return true;
         }
     }
-    for (uint32_t i = 0; i < kinds; i++) {
-        const uint32_t at = (first + i) % kinds;
-
-        if (at < NET_PIPES * 8 && pipe_do(net, &net->pipes[at / 8], at % 8)) {
-            return true;
+    for (uint32_t at = 0; at < NET_PIPES * PIPE_THINGS; at++) {
+        if (!net->pipes[at / PIPE_THINGS].used) {
+            at += PIPE_THINGS - 1 - at % PIPE_THINGS;
+            continue;
+        }
+        if (!pipe_can(&net->pipes[at / PIPE_THINGS], at % PIPE_THINGS)) {
+            continue;
+        }
+        seen += 1;
+        if (seen == 1 || random_below(&net->random, seen) == 0) { /* each with the same chance */
+            pipe = at / PIPE_THINGS;
+            what = at % PIPE_THINGS;
+        }
+        if (!net->drawn) {
+            break;
         }
     }
-    return false;
+    if (seen != 0) {
+        pipe_do(net, &net->pipes[pipe], what);
+    }
+    return seen != 0;
 }
 
 void net_settle(struct net *net)
@@ -560,17 +576,34 @@ struct address raw_address(uint32_t number)
                             .port = 50000};
 }
 
+static void raw_key(uint64_t identity, uint8_t secret[32], uint8_t key[32])
+{
+    struct random random = {.state = identity};
+
+    for (size_t i = 0; i < 32; i++) {
+        secret[i] = (uint8_t)random_next(&random);
+    }
+    noise_public(secret, key);
+}
+
+void raw_member(struct net *net, uint64_t identity)
+{
+    uint8_t secret[32];
+
+    net->set = (struct validator_set){.count = 2};
+    net->set.members[1].consensus_key[0] = 1;
+    memcpy(net->set.members[0].node_key, net->nodes[0].key, 32);
+    raw_key(identity, secret, net->set.members[1].node_key);
+    mesh_set_validators(net->nodes[0].mesh, NULL, &net->set, NULL);
+}
+
 void raw_connect(struct net_raw *raw, struct net *net, uint32_t node, uint64_t identity,
                  const struct address *address)
 {
-    struct random key = {.state = identity};
     struct net_pipe *pipe = pipe_take(net);
 
     *raw = (struct net_raw){.net = net, .node = node, .instance = identity};
-    for (size_t i = 0; i < sizeof raw->secret; i++) {
-        raw->secret[i] = (uint8_t)random_next(&key);
-    }
-    noise_public(raw->secret, raw->key);
+    raw_key(identity, raw->secret, raw->key);
     pipe->node[0] = NET_NODES;
     pipe->node[1] = node;
     pipe->link[1] = mesh_accepted(net->nodes[node].mesh, net->now_ms, address);

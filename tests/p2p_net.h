@@ -130,7 +130,7 @@ struct net_raw {
     struct noise_handshake handshake;
     struct noise_cipher sending;
     struct noise_cipher receiving;
-    uint32_t frames;     /* read, in all */
+    uint32_t frames; /* read, in all */
     uint32_t records;
     uint32_t types[256]; /* first frames of this type */
     uint8_t goodbye;     /* code; 0: none */
@@ -154,6 +154,9 @@ void raw_frame(struct net_raw *raw, uint8_t channel, uint8_t flags, struct bytes
 void raw_read(struct net_raw *raw);
 bool raw_closed(const struct net_raw *raw); /* by the node */
 void raw_close(struct net_raw *raw);
+
+/* Node 0 of `net` and whoever has the key drawn from `identity` are the validators, 0 and 1. */
+void raw_member(struct net *net, uint64_t identity);
 
 /* An address outside, 10.1.x.x. */
 struct address raw_address(uint32_t number);
