@@ -22,7 +22,7 @@ static uint32_t bodies(const struct mesh_options *options)
 }
 
 /* Open links, half-open ones of others, half-open ones and a dial of those with a place, and some closing. */
-static uint32_t links(const struct mesh_options *options)
+uint32_t mesh_links_max(const struct mesh_options *options)
 {
     return bodies(options) + HALF_OPEN_MAX + 3 * places(options) + options->inbound_max;
 }
@@ -76,8 +76,8 @@ size_t mesh_footprint(const struct mesh_options *options)
 
     return arena_rounded(sizeof(struct mesh)) + SETS * keys +
            arena_rounded((size_t)options->validators_max * sizeof(uint32_t)) +
-           arena_rounded(links(options) * sizeof(struct link)) +
-           arena_rounded(links(options) * sizeof(uint32_t)) +
+           arena_rounded(mesh_links_max(options) * sizeof(struct link)) +
+           arena_rounded(mesh_links_max(options) * sizeof(uint32_t)) +
            arena_rounded(bodies(options) * sizeof(struct body)) + bodies(options) * body +
            arena_rounded(peers(options) * sizeof(struct peer)) +
            arena_rounded(BANS_MAX * sizeof(struct ban)) + arena_rounded(scratch_bytes(options)) +
@@ -95,7 +95,7 @@ static void tables_init(struct mesh *mesh, struct arena *arena)
         mesh->set_keys[i] = arena_must(arena, (size_t)options->validators_max * MESH_KEY_BYTES);
     }
     mesh->current = arena_must(arena, (size_t)options->validators_max * sizeof *mesh->current);
-    mesh->link_count = links(options);
+    mesh->link_count = mesh_links_max(options);
     mesh->links = arena_must(arena, mesh->link_count * sizeof *mesh->links);
     mesh->ring = arena_must(arena, mesh->link_count * sizeof *mesh->ring);
     for (uint32_t i = 0; i < mesh->link_count; i++) {

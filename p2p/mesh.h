@@ -120,6 +120,9 @@ struct mesh_options {
     uint64_t now_ms;
 };
 
+/* Links that there can be; their numbers are below it. */
+uint32_t mesh_links_max(const struct mesh_options *options);
+
 /* Bytes of arena that mesh_init takes. */
 size_t mesh_footprint(const struct mesh_options *options);
 
@@ -229,7 +232,7 @@ uint32_t mesh_links(const struct mesh *mesh);
 /* For metrics and people. */
 
 struct mesh_counts {
-    uint64_t accepted, refused; /* connections */
+    uint64_t accepted, refused, dials; /* connections */
     uint64_t handshakes_failed, opened, closed;
     uint64_t bytes_in, bytes_out;
     uint64_t messages_in[MESH_CHANNELS], messages_out[MESH_CHANNELS];

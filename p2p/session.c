@@ -78,6 +78,7 @@ void session_dial(struct mesh *mesh, uint32_t peer_index)
     }
     link->deadline_ms = mesh->now_ms + CONNECT_MS;
     mesh_arm(mesh, link->deadline_ms);
+    mesh->counts.dials += 1;
     peer->outgoing = index;
     peer->links += 1;
     mesh_act(mesh, index, MESH_DIAL);
