@@ -383,7 +383,7 @@ static void express_write(struct mesh *mesh, struct peer *peer, struct writer *w
         writer_bytes(writer, mesh->status, mesh->status_count);
         mesh->counts.messages_out[0] += 1;
     }
-    for (uint8_t i = 0; i < COUNT_OF(lanes); i++) {
+    for (uint32_t i = 0; i < COUNT_OF(lanes); i++) {
         struct queue *queue = &peer->lanes[lanes[i]];
 
         while (queue->count != 0) {

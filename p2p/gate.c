@@ -4,11 +4,12 @@
 
 enum { GATE_SETS = GATE_ADDRESSES / GATE_WAYS };
 
-static const struct tokens_rate rate_one = {.milli_per_s = GATE_PER_S * 1000, .burst = GATE_BURST};
-static const struct tokens_rate rate_known = {.milli_per_s = GATE_KNOWN_PER_S * 1000,
+static const struct tokens_rate rate_one = {.milli_per_s = GATE_PER_S * 1000ULL,
+                                            .burst = GATE_BURST};
+static const struct tokens_rate rate_known = {.milli_per_s = GATE_KNOWN_PER_S * 1000ULL,
                                               .burst = GATE_KNOWN_BURST};
 static const struct tokens_rate rate_slow = {.milli_per_s = 1000 / 60 + 1, .burst = 1};
-static const struct tokens_rate rate_all = {.milli_per_s = GATE_ALL_PER_S * 1000,
+static const struct tokens_rate rate_all = {.milli_per_s = GATE_ALL_PER_S * 1000ULL,
                                             .burst = GATE_ALL_PER_S};
 
 static uint32_t known_size(uint32_t known_max)

@@ -296,10 +296,10 @@ void mesh_report(const struct mesh *mesh, enum mesh_report_kind kind, uint8_t co
     mesh->options.owner.report(mesh->options.owner.self, &report);
 }
 
-void mesh_doom(struct mesh *mesh, uint32_t link, uint8_t code)
+void mesh_doom(struct mesh *mesh, uint32_t index, uint8_t code)
 {
-    if (mesh->links[link].doom == 0) {
-        mesh->links[link].doom = code;
+    if (mesh->links[index].doom == 0) {
+        mesh->links[index].doom = code;
         mesh->doom_due = true;
         mesh_arm(mesh, mesh->now_ms);
     }
@@ -632,9 +632,9 @@ void mesh_send(struct mesh *mesh, uint32_t to, uint8_t channel, struct bytes hea
     channels_send(mesh, to, channel, head, body);
 }
 
-void mesh_charge(struct mesh *mesh, uint32_t number, uint8_t channel, enum mesh_fault fault)
+void mesh_charge(struct mesh *mesh, uint32_t peer, uint8_t channel, enum mesh_fault fault)
 {
-    const uint32_t index = peers_by_number(mesh, number);
+    const uint32_t index = peers_by_number(mesh, peer);
 
     if (index != MESH_NONE) {
         peers_charge(mesh, &mesh->peers[index], channel, fault);

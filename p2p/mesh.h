@@ -160,13 +160,13 @@ CHECKED enum err mesh_add_peer(struct mesh *mesh, const uint8_t key[MESH_KEY_BYT
 /* Leaders of [cur, cur + 8), by index in the current set: reading from them goes on when memory is short. */
 void mesh_set_leaders(struct mesh *mesh, const uint16_t *indices, uint32_t count);
 
-/* Inputs. */
+/* Inputs.  A link, that is a connection, goes by its index. */
 
 /* A connection came in.  MESH_NONE: close it at once. */
 CHECKED uint32_t mesh_accepted(struct mesh *mesh, uint64_t now_ms, const struct address *address);
 
 /* What MESH_DIAL asked for is connected, to this address. */
-void mesh_connected(struct mesh *mesh, uint64_t now_ms, uint32_t link,
+void mesh_connected(struct mesh *mesh, uint64_t now_ms, uint32_t index,
                     const struct address *address);
 
 /* Where the next bytes of this connection go; count 0: do not read until MESH_READ. */
@@ -174,13 +174,13 @@ struct mesh_room {
     uint8_t *at;
     size_t count;
 };
-struct mesh_room mesh_room(struct mesh *mesh, uint32_t link);
+struct mesh_room mesh_room(struct mesh *mesh, uint32_t index);
 
 /* `count` bytes were put into mesh_room, at most its count. */
-void mesh_received(struct mesh *mesh, uint64_t now_ms, uint32_t link, size_t count);
+void mesh_received(struct mesh *mesh, uint64_t now_ms, uint32_t index, size_t count);
 
 /* The connection is gone, or the dial failed.  The link is free: its number may come again. */
-void mesh_closed(struct mesh *mesh, uint64_t now_ms, uint32_t link);
+void mesh_closed(struct mesh *mesh, uint64_t now_ms, uint32_t index);
 
 /* Call at mesh_deadline_ms, at the latest; earlier does nothing. */
 void mesh_tick(struct mesh *mesh, uint64_t now_ms);
@@ -209,7 +209,7 @@ CHECKED bool mesh_next(struct mesh *mesh, struct mesh_action *out);
  * The next bytes for a connection: a handshake message or one record, sealed now, so that what is urgent then goes
  * first.  0: nothing to send until MESH_WRITE.  Bytes that were pulled must be written, in order.
  */
-CHECKED size_t mesh_pull(struct mesh *mesh, uint64_t now_ms, uint32_t link,
+CHECKED size_t mesh_pull(struct mesh *mesh, uint64_t now_ms, uint32_t index,
                          uint8_t out[MESH_RECORD_BYTES]);
 
 /* What the owner does. */

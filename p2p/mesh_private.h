@@ -309,11 +309,13 @@ struct mesh {
     struct mesh_counts counts;
 };
 
+/* Links and peers go by their index in the tables. */
+
 /* mesh.c */
 void mesh_arm(struct mesh *mesh, uint64_t at_ms);
-void mesh_act(struct mesh *mesh, uint32_t link, enum mesh_action_kind kind);
+void mesh_act(struct mesh *mesh, uint32_t index, enum mesh_action_kind kind);
 CHECKED uint32_t mesh_link_take(struct mesh *mesh); /* MESH_NONE if all are taken */
-void mesh_link_free(struct mesh *mesh, uint32_t link);
+void mesh_link_free(struct mesh *mesh, uint32_t index);
 CHECKED struct body *mesh_body_take(struct mesh *mesh); /* NULL if all are taken */
 void mesh_body_free(struct mesh *mesh, struct link *link);
 uint32_t mesh_members(const struct mesh *mesh);                /* n, of the largest known set */
@@ -321,35 +323,35 @@ uint32_t mesh_limit(const struct mesh *mesh, uint8_t channel); /* of a message *
 void mesh_report(const struct mesh *mesh, enum mesh_report_kind kind, uint8_t code,
                  const struct link *link);
 /* Close the link with this code, or DOOM_DROP, when the running input is over.  The first doom counts. */
-void mesh_doom(struct mesh *mesh, uint32_t link, uint8_t code);
+void mesh_doom(struct mesh *mesh, uint32_t index, uint8_t code);
 
 /* session.c */
 CHECKED uint32_t session_accept(struct mesh *mesh, const struct address *address);
 void session_dial(struct mesh *mesh, uint32_t peer);
-void session_connected(struct mesh *mesh, uint32_t link);
-void session_input(struct mesh *mesh, uint32_t link);
-void session_tick(struct mesh *mesh, uint32_t link);
-CHECKED size_t session_pull(struct mesh *mesh, uint32_t link, uint8_t *out);
-CHECKED bool session_paused(const struct mesh *mesh, uint32_t link);
-void session_goodbye(struct mesh *mesh, uint32_t link, uint8_t code, uint32_t seconds);
-void session_drop(struct mesh *mesh, uint32_t link);   /* close without a word */
-void session_detach(struct mesh *mesh, uint32_t link); /* the peer has this link no more */
-void session_resume(struct mesh *mesh, uint32_t link); /* read on if it stalled */
-CHECKED bool session_left(struct mesh *mesh, uint32_t link,
+void session_connected(struct mesh *mesh, uint32_t index);
+void session_input(struct mesh *mesh, uint32_t index);
+void session_tick(struct mesh *mesh, uint32_t index);
+CHECKED size_t session_pull(struct mesh *mesh, uint32_t index, uint8_t *out);
+CHECKED bool session_paused(const struct mesh *mesh, uint32_t index);
+void session_goodbye(struct mesh *mesh, uint32_t index, uint8_t code, uint32_t seconds);
+void session_drop(struct mesh *mesh, uint32_t index);   /* close without a word */
+void session_detach(struct mesh *mesh, uint32_t index); /* the peer has this link no more */
+void session_resume(struct mesh *mesh, uint32_t index); /* read on if it stalled */
+CHECKED bool session_left(struct mesh *mesh, uint32_t index,
                           struct bytes message); /* GOODBYE came */
 
 /* frames.c */
-void frames_record(struct mesh *mesh, uint32_t link, struct bytes plain);
+void frames_record(struct mesh *mesh, uint32_t index, struct bytes plain);
 void frames_forget(struct mesh *mesh, struct body *body); /* unfinished messages */
 void frames_shed(struct mesh *mesh, struct peer *peer);   /* votes for which there are tokens now */
 uint32_t frames_pieces(const struct link *link); /* receive pool held by unfinished messages */
-uint64_t frames_tick(struct mesh *mesh, uint32_t link); /* next deadline of unfinished messages */
+uint64_t frames_tick(struct mesh *mesh, uint32_t index); /* next deadline of unfinished messages */
 void frames_memory(struct mesh *mesh); /* what to do when the receive pool is short */
 
 /* channels.c */
 void channels_send(struct mesh *mesh, uint32_t to, uint8_t channel, struct bytes head,
                    struct bytes body);
-CHECKED size_t channels_pull(struct mesh *mesh, uint32_t link, uint8_t *plain);
+CHECKED size_t channels_pull(struct mesh *mesh, uint32_t index, uint8_t *plain);
 void channels_move(struct mesh *mesh,
                    struct peer *peer); /* the main link is another: begun messages are lost */
 void channels_clear(struct mesh *mesh, struct peer *peer);
@@ -365,7 +367,7 @@ void peers_known(struct mesh *mesh); /* addresses into the gate */
 struct tokens_rate peers_rate(const struct mesh *mesh, const struct peer *peer, enum bucket bucket);
 CHECKED bool peers_take_token(struct mesh *mesh, struct peer *peer, enum bucket bucket);
 CHECKED bool peers_any_token(struct mesh *mesh, struct peer *peer, enum bucket bucket);
-CHECKED bool peers_place(const struct mesh *mesh, uint32_t link);
+CHECKED bool peers_place(const struct mesh *mesh, uint32_t index);
 void peers_failed(struct mesh *mesh, struct peer *peer); /* a dial or a session ended: back off */
 void peers_tick(struct mesh *mesh);
 void peers_tell(struct mesh *mesh);
@@ -375,10 +377,10 @@ CHECKED uint32_t peers_banned_s(const struct mesh *mesh, const uint8_t *key); /*
 int32_t peers_score(const struct peer *peer, uint64_t now_ms);
 
 /* duplicates.c */
-void duplicates_arrived(struct mesh *mesh, uint32_t link, uint64_t instance);
-void duplicates_heard(struct mesh *mesh, uint32_t link);
+void duplicates_arrived(struct mesh *mesh, uint32_t index, uint64_t instance);
+void duplicates_heard(struct mesh *mesh, uint32_t index);
 void duplicates_lost(struct mesh *mesh, struct peer *peer); /* the main link is gone */
-void duplicates_left(struct mesh *mesh, uint32_t link);     /* goodbye 2 came */
+void duplicates_left(struct mesh *mesh, uint32_t index);    /* goodbye 2 came */
 void duplicates_tick(struct mesh *mesh, struct peer *peer);
 void duplicates_limbo(struct mesh *mesh, struct peer *peer); /* a half-open link is gone */
 

@@ -21,15 +21,15 @@ struct queue {
 
 /*
  * Store a message of head and body, at least one byte together; the caller holds it until stored_release.
- * POOL_NONE if the pool has no room.
+ * Its handle, or POOL_NONE if the pool has no room.
  */
 CHECKED uint32_t stored_make(struct pool *pool, struct bytes head, struct bytes body);
 
 /* Let go of it; it is given back when no queue holds it either. */
-void stored_release(struct pool *pool, uint32_t stored);
+void stored_release(struct pool *pool, uint32_t handle);
 
 /* Put a stored message at the end.  False if the pool has no room for the entry. */
-CHECKED bool queue_push(struct pool *pool, struct queue *queue, uint32_t stored);
+CHECKED bool queue_push(struct pool *pool, struct queue *queue, uint32_t handle);
 
 /* Length of the first message; the queue is not empty. */
 uint32_t queue_first_bytes(const struct pool *pool, const struct queue *queue);

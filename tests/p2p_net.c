@@ -632,11 +632,12 @@ void raw_bytes(struct net_raw *raw, struct bytes bytes)
     flow->count += bytes.count;
 }
 
-static void prologue_of(const struct net *net, uint8_t out[36])
+static void prologue_of(uint8_t out[36])
 {
-    (void)net;
-    memcpy(out, "sx/1", 4);
-    memcpy(out + 4, net_options().chain_id, 32);
+    static const uint8_t name[4] = {'s', 'x', '/', '1'};
+
+    memcpy(out, name, sizeof name);
+    memcpy(out + sizeof name, net_options().chain_id, 32);
 }
 
 void raw_first(struct net_raw *raw, const uint8_t *prologue)
@@ -646,7 +647,7 @@ void raw_first(struct net_raw *raw, const uint8_t *prologue)
     uint8_t message[64];
     size_t count;
 
-    prologue_of(raw->net, own);
+    prologue_of(own);
     for (size_t i = 0; i < sizeof ephemeral; i++) {
         ephemeral[i] = (uint8_t)random_next(&raw->net->random);
     }

@@ -88,10 +88,11 @@ struct mesh_options net_options(void);
 struct net *net_open(uint64_t seed); /* 0: oldest first */
 void net_close(struct net *net);
 
-/* A node with the key drawn from `identity`, at 10.0.0.(node + 1). */
-void net_add(struct net *net, uint32_t node, uint64_t identity, const struct mesh_options *options);
-void net_remove(struct net *net, uint32_t node); /* its process dies: connections are reset */
-void net_kill(struct net *net, uint32_t node);   /* its machine dies: nobody is told */
+/* A node with the key drawn from `identity`, at 10.0.0.(index + 1). */
+void net_add(struct net *net, uint32_t index, uint64_t identity,
+             const struct mesh_options *options);
+void net_remove(struct net *net, uint32_t index); /* its process dies: connections are reset */
+void net_kill(struct net *net, uint32_t index);   /* its machine dies: nobody is told */
 
 /* The first `count` nodes are the validators; each knows the addresses of all. */
 void net_validators(struct net *net, uint32_t count);

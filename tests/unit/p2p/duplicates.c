@@ -42,10 +42,23 @@ static void talk_say(struct net *net, struct talk *talk, uint32_t node)
               bytes_of(NULL, 0));
 }
 
+/* Small machines: many of them come and go here. */
+static struct mesh_options small(void)
+{
+    struct mesh_options options = net_options();
+
+    options.validators_max = 3;
+    options.configured_max = 0;
+    options.inbound_max = 4;
+    options.receive_bytes = 1 << 20;
+    options.send_bytes = 1 << 20;
+    return options;
+}
+
 static struct net *pair(uint64_t seed, uint64_t first, uint64_t second)
 {
     struct net *net = net_open(seed);
-    const struct mesh_options options = net_options();
+    const struct mesh_options options = small();
 
     net_add(net, 0, first, &options);
     net_add(net, 1, second, &options);
@@ -63,30 +76,9 @@ static uint32_t pipes_open(struct net *net)
     return count;
 }
 
-/* Both dial at once; steps in an order drawn from the seed, and both talk all the while. */
-static bool both_dial(uint64_t seed, bool lower_first)
+/* One session all the while at both, and every vote heard once. */
+static void talk_check(struct net *net, const struct talk *talk)
 {
-    struct net *net = lower_first ? pair(seed, 11, 12) : pair(seed, 12, 11);
-    struct talk *talk = calloc(1, sizeof *talk);
-    uint32_t steps = 0;
-    bool two = false; /* both connections were open for a while */
-
-    CHECK(talk != NULL);
-    net->nodes[0].on_message = talk_hear;
-    net->nodes[1].on_message = talk_hear;
-    net->nodes[0].self = talk;
-    net->nodes[1].self = talk;
-    mesh_tick(net->nodes[0].mesh, net->now_ms);
-    mesh_tick(net->nodes[1].mesh, net->now_ms);
-    while (net_step(net) && steps < 100000) {
-        steps += 1;
-        for (uint32_t i = 0; i < net->nodes[0].mesh->peer_count; i++) {
-            two = two || (net->nodes[0].mesh->peers[i].used &&
-                          net->nodes[0].mesh->peers[i].loser != MESH_NONE);
-        }
-        talk_say(net, talk, (uint32_t)random_below(&net->random, 2));
-    }
-    net_run(net, 7000);
     CHECK_U64(pipes_open(net), ==, 1);
     for (uint32_t node = 0; node < 2; node++) {
         CHECK_U64(net_events(&net->nodes[node], NET_OPENED, 1 - node), ==, 1);
@@ -98,6 +90,43 @@ static bool both_dial(uint64_t seed, bool lower_first)
         }
     }
     CHECK_U64(talk->sent[0] + talk->sent[1], >=, 2);
+}
+
+/* Is there a second connection to the other side that is only read? */
+static bool loser_there(const struct net_node *node)
+{
+    bool there = false;
+
+    for (uint32_t i = 0; i < node->mesh->peer_count; i++) {
+        there = there || (node->mesh->peers[i].used && node->mesh->peers[i].loser != MESH_NONE);
+    }
+    return there;
+}
+
+/*
+ * Both dial at once; steps in an order drawn from the seed, and both talk all the while.  True if both
+ * connections were open for a moment.
+ */
+static bool both_dial(uint64_t seed, bool lower_first)
+{
+    struct net *net = lower_first ? pair(seed, 11, 12) : pair(seed, 12, 11);
+    struct talk *talk = calloc(1, sizeof *talk);
+    uint32_t steps = 0;
+    bool two = false;
+
+    CHECK(talk != NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        net->nodes[i].on_message = talk_hear;
+        net->nodes[i].self = talk;
+        mesh_tick(net->nodes[i].mesh, net->now_ms);
+    }
+    while (net_step(net) && steps < 100000) {
+        steps += 1;
+        two = two || loser_there(&net->nodes[0]);
+        talk_say(net, talk, (uint32_t)random_below(&net->random, 2));
+    }
+    net_run(net, 7000);
+    talk_check(net, talk);
     free(talk);
     net_close(net);
     return two;
@@ -107,10 +136,10 @@ TEST(both_dial_at_once_in_any_order)
 {
     uint32_t two = 0;
 
-    for (uint64_t seed = 1; seed <= 200; seed++) {
+    for (uint64_t seed = 1; seed <= 100; seed++) {
         two += both_dial(seed, seed % 2 == 0);
     }
-    CHECK_U64(two, >=, 20);
+    CHECK_U64(two, >=, 10);
 }
 
 /* Stop or let go one direction of both connections. */
@@ -160,7 +189,7 @@ TEST(the_connection_that_the_lower_key_dialled_stays)
 TEST(a_restarted_peer_replaces_its_dead_session_in_a_second)
 {
     struct net *net = pair(0, 11, 12);
-    const struct mesh_options options = net_options();
+    const struct mesh_options options = small();
 
     net_run(net, 6000);
     net_kill(net, 1);
@@ -184,7 +213,7 @@ TEST(a_restarted_peer_replaces_its_dead_session_in_a_second)
 TEST(a_held_connection_loses_nothing)
 {
     struct net *net = pair(0, 11, 12);
-    const struct mesh_options options = net_options();
+    const struct mesh_options options = small();
     uint8_t memory[124];
 
     net_run(net, 6000);
@@ -207,7 +236,7 @@ TEST(a_held_connection_loses_nothing)
 TEST(a_second_machine_is_refused_and_both_report)
 {
     struct net *net = net_open(0);
-    const struct mesh_options options = net_options();
+    const struct mesh_options options = small();
 
     net_add(net, 0, 11, &options);
     net_add(net, 1, 12, &options);
@@ -261,7 +290,7 @@ TEST(a_redial_over_a_dead_connection_replaces_it)
 TEST(the_main_connection_closes_while_another_is_held)
 {
     struct net *net = pair(0, 11, 12);
-    const struct mesh_options options = net_options();
+    const struct mesh_options options = small();
     struct net_pipe *pipe;
     uint32_t side;
 
@@ -286,7 +315,7 @@ TEST(the_main_connection_closes_while_another_is_held)
 TEST(many_connections_of_one_key)
 {
     struct net *net = net_open(0);
-    const struct mesh_options options = net_options();
+    const struct mesh_options options = small();
     const struct address address = {.family = ADDRESS_IPV4, .ip = {127, 0, 0, 1}, .port = 1};
     struct net_raw raws[10];
     uint32_t open = 0;
@@ -309,40 +338,47 @@ TEST(many_connections_of_one_key)
     net_close(net);
 }
 
+/* True if the session of the higher key was in limbo for a moment. */
+static bool goodbye_overtakes(uint64_t seed)
+{
+    struct net *net = pair(seed, 11, 12);
+    const uint32_t lower = memcmp(net->nodes[0].key, net->nodes[1].key, 32) < 0 ? 0 : 1;
+    const struct mesh *higher = net->nodes[1 - lower].mesh;
+    struct net_pipe *stays = NULL;
+    uint32_t steps = 0;
+    bool limbo = false;
+
+    mesh_tick(net->nodes[0].mesh, net->now_ms);
+    mesh_tick(net->nodes[1].mesh, net->now_ms);
+    while (net_step(net) && steps < 100000) {
+        steps += 1;
+        stays = net_pipe(net, lower, 1 - lower);
+        if (stays != NULL && higher->links[stays->link[1]].state == LINK_HELLO) {
+            stays->flow[0].stopped = true; /* HELLO of the lower key is late */
+            limbo = limbo || higher->peers[0].limbo;
+        }
+    }
+    if (stays != NULL) {
+        stays->flow[0].stopped = false;
+    }
+    net_run(net, 6000);
+    for (uint32_t node = 0; node < 2; node++) {
+        CHECK_U64(net_events(&net->nodes[node], NET_OPENED, MESH_NONE), ==, 1);
+        CHECK_U64(net_events(&net->nodes[node], NET_CLOSED, MESH_NONE), ==, 0);
+        CHECK_U64(net_reports(&net->nodes[node], MESH_REPORT_KEY_ELSEWHERE), ==, 0);
+    }
+    CHECK_U64(pipes_open(net), ==, 1);
+    net_close(net);
+    return limbo;
+}
+
 /* Goodbye 2 arrives before the HELLO of the connection that stays: the session waits for it. */
 TEST(a_goodbye_may_overtake_the_hello_of_what_stays)
 {
     uint32_t overtaken = 0;
 
-    for (uint64_t seed = 1; seed <= 300; seed++) {
-        struct net *net = pair(seed, 11, 12);
-        const uint32_t lower = memcmp(net->nodes[0].key, net->nodes[1].key, 32) < 0 ? 0 : 1;
-        struct net_pipe *stays = NULL;
-        uint32_t steps = 0;
-
-        mesh_tick(net->nodes[0].mesh, net->now_ms);
-        mesh_tick(net->nodes[1].mesh, net->now_ms);
-        while (net_step(net)) {
-            stays = net_pipe(net, lower, 1 - lower);
-            if (stays != NULL && stays->open[1] &&
-                net->nodes[1 - lower].mesh->links[stays->link[1]].state == LINK_HELLO) {
-                stays->flow[0].stopped = true; /* HELLO of the lower key is late */
-                overtaken += net->nodes[1 - lower].mesh->peers[0].limbo;
-            }
-            steps += 1;
-            CHECK_U64(steps, <, 100000);
-        }
-        if (stays != NULL) {
-            stays->flow[0].stopped = false;
-        }
-        net_run(net, 6000);
-        for (uint32_t node = 0; node < 2; node++) {
-            CHECK_U64(net_events(&net->nodes[node], NET_OPENED, MESH_NONE), ==, 1);
-            CHECK_U64(net_events(&net->nodes[node], NET_CLOSED, MESH_NONE), ==, 0);
-            CHECK_U64(net_reports(&net->nodes[node], MESH_REPORT_KEY_ELSEWHERE), ==, 0);
-        }
-        CHECK_U64(pipes_open(net), ==, 1);
-        net_close(net);
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        overtaken += goodbye_overtakes(seed);
     }
     CHECK_U64(overtaken, >=, 1);
 }

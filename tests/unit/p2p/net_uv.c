@@ -203,13 +203,8 @@ static void vote(uint32_t index, uint32_t number)
                 bytes_of(body, sizeof body));
 }
 
-/* 10,000 messages: votes of all to all, in order, while large blocks go beside them. */
-TEST(four_nodes_exchange_ten_thousand_messages)
+static void all_begin(void)
 {
-    enum { EACH = 800 };
-    static uint8_t block[1 << 20] = {WIRE_BLOCKS};
-    uint64_t heard = 0;
-
     begin();
     for (uint32_t i = 0; i < NODES; i++) {
         node_open(i);
@@ -218,52 +213,69 @@ TEST(four_nodes_exchange_ten_thousand_messages)
         node_introduce(i);
     }
     wait_open(NODES);
-    for (uint32_t number = 0; number < EACH; number++) {
-        for (uint32_t i = 0; i < NODES; i++) {
-            vote(i, number);
-        }
-        if (number % 8 == 0) {
-            for (uint32_t i = 0; i < NODES; i++) {
-                net_uv_send(nodes[i].net, (i + 1) % NODES, 5, bytes_of(block, number * 100 + 10),
-                            bytes_of(NULL, 0));
-            }
-        }
-        (void)uv_run(&loop, UV_RUN_NOWAIT);
-    }
-    while (heard < NODES * (3 * EACH + EACH / 8)) {
-        heard = 0;
-        for (uint32_t i = 0; i < NODES; i++) {
-            for (uint32_t k = 0; k < NODES; k++) {
-                heard += nodes[i].heard[k];
-            }
-        }
-        (void)uv_run(&loop, UV_RUN_ONCE);
-    }
-    CHECK_U64(heard, ==, 10000);
-    for (uint32_t i = 0; i < NODES; i++) {
-        for (uint32_t k = 0; k < NODES; k++) {
-            CHECK_U64(nodes[i].closed[k], ==, 0);
-            CHECK(i == k || nodes[i].next[k] == EACH);
-        }
-        mesh_check(net_uv_mesh(nodes[i].net));
-    }
+}
+
+static void all_end(void)
+{
     for (uint32_t i = 0; i < NODES; i++) {
         node_stop(i);
     }
     end();
 }
 
+static uint64_t all_heard(void)
+{
+    uint64_t heard = 0;
+
+    for (uint32_t i = 0; i < NODES * NODES; i++) {
+        heard += nodes[i / NODES].heard[i % NODES];
+    }
+    return heard;
+}
+
+enum { EACH = 800, TOTAL = NODES * (3 * EACH + EACH / 8) };
+
+/* A vote of each to all, and sometimes a large range to one. */
+static void all_say(uint32_t number)
+{
+    static uint8_t block[1 << 20] = {WIRE_BLOCKS};
+
+    for (uint32_t i = 0; i < NODES; i++) {
+        vote(i, number);
+        if (number % 8 == 0) {
+            net_uv_send(nodes[i].net, (i + 1) % NODES, 5, bytes_of(block, number * 100U + 10),
+                        bytes_of(NULL, 0));
+        }
+    }
+}
+
+/* 10,000 messages: votes of all to all, in order, while large ranges go beside them. */
+TEST(four_nodes_exchange_ten_thousand_messages)
+{
+    all_begin();
+    for (uint32_t number = 0; number < EACH; number++) {
+        all_say(number);
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    while (all_heard() < TOTAL) {
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    }
+    CHECK_U64(TOTAL, ==, 10000);
+    CHECK_U64(all_heard(), ==, TOTAL);
+    for (uint32_t i = 0; i < NODES * NODES; i++) {
+        CHECK_U64(nodes[i / NODES].closed[i % NODES], ==, 0);
+        CHECK_U64(nodes[i / NODES].next[i % NODES], ==, i / NODES == i % NODES ? 0 : EACH);
+    }
+    for (uint32_t i = 0; i < NODES; i++) {
+        mesh_check(net_uv_mesh(nodes[i].net));
+    }
+    all_end();
+}
+
 /* A node stops and comes back as another process would, many times; the others always find it again. */
 TEST(a_node_that_comes_back_is_found_again)
 {
-    begin();
-    for (uint32_t i = 0; i < NODES; i++) {
-        node_open(i);
-    }
-    for (uint32_t i = 0; i < NODES; i++) {
-        node_introduce(i);
-    }
-    wait_open(NODES);
+    all_begin();
     for (uint32_t round = 0; round < 5; round++) {
         const uint32_t index = round % NODES;
 
@@ -277,10 +289,7 @@ TEST(a_node_that_comes_back_is_found_again)
         node_introduce(index);
         wait_open(NODES);
     }
-    for (uint32_t i = 0; i < NODES; i++) {
-        node_stop(i);
-    }
-    end();
+    all_end();
 }
 
 /* Node 3 in a process of its own, until it is killed. */

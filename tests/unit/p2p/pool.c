@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/count.h"
 #include "base/random.h"
 #include "base/writer.h"
 #include "p2p/hello.h"
@@ -21,38 +22,54 @@ static void begin(uint32_t pieces)
 }
 
 /* A model: every cell that is out is filled with its number, and must still be when it comes back. */
-TEST(cells_do_not_overlap_and_all_come_back)
+struct cell {
+    uint32_t handle;
+    size_t size;
+};
+
+static void cell_back(const struct cell *cell)
+{
+    const uint8_t *at = pool_at(&pool, cell->handle);
+    bool whole = true;
+
+    for (size_t i = 0; i < cell->size; i++) {
+        whole = whole && at[i] == cell->handle % 251;
+    }
+    CHECK(whole);
+    pool_give(&pool, cell->handle);
+}
+
+static bool cell_take(struct cell *cell, struct random *random)
 {
     static const size_t sizes[] = {1, 16, 17, 256, 1000, 1024, 4096, 5000, 16384};
-    static struct {
-        uint32_t handle;
-        size_t size;
-    } out[3000];
+
+    cell->size = sizes[random_below(random, COUNT_OF(sizes))];
+    cell->handle = pool_take(&pool, cell->size);
+    if (cell->handle == POOL_NONE) {
+        return false;
+    }
+    memset(pool_at(&pool, cell->handle), (int)(cell->handle % 251), cell->size);
+    return true;
+}
+
+TEST(cells_do_not_overlap_and_all_come_back)
+{
+    static struct cell out[3000];
     struct random random = {.state = 5};
     uint32_t count = 0;
     uint32_t full = 0;
 
     begin(40);
-    for (uint32_t i = 0; i < 200000; i++) {
-        if (count == 0 || (count < 3000 && random_below(&random, 100) < 51)) {
-            const size_t size = sizes[random_below(&random, sizeof sizes / sizeof sizes[0])];
-            const uint32_t handle = pool_take(&pool, size);
+    for (uint32_t i = 0; i < 100000; i++) {
+        if (count < COUNT_OF(out) && random_below(&random, 100) < 51) {
+            const bool taken = cell_take(&out[count], &random);
 
-            if (handle == POOL_NONE) {
-                full += 1;
-                continue;
-            }
-            memset(pool_at(&pool, handle), (int)(handle % 251), size);
-            out[count].handle = handle;
-            out[count].size = size;
-            count += 1;
-        } else {
+            count += taken;
+            full += !taken;
+        } else if (count != 0) {
             const uint32_t at = (uint32_t)random_below(&random, count);
 
-            for (size_t k = 0; k < out[at].size; k++) {
-                CHECK_U64(pool_at(&pool, out[at].handle)[k], ==, out[at].handle % 251);
-            }
-            pool_give(&pool, out[at].handle);
+            cell_back(&out[at]);
             count -= 1;
             out[at] = out[count];
         }
@@ -61,9 +78,8 @@ TEST(cells_do_not_overlap_and_all_come_back)
         }
     }
     CHECK_U64(full, >=, 1);
-    while (count != 0) {
-        count -= 1;
-        pool_give(&pool, out[count].handle);
+    for (uint32_t i = 0; i < count; i++) {
+        cell_back(&out[i]);
     }
     pool_check(&pool);
     CHECK_U64(pool.free_count, ==, 40);
@@ -77,20 +93,18 @@ TEST(a_chain_keeps_every_byte_or_takes_nothing)
     struct random random = {.state = 9};
     struct chain chain = CHAIN_EMPTY;
     size_t used = 0;
+    size_t part;
 
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)random_next(&random);
     }
     begin(10);
-    for (;;) {
-        const size_t part = 1 + (size_t)random_below(&random, 20000);
-
-        if (!chain_append(&pool, &chain, bytes_of(bytes + used, part))) {
-            CHECK_U64(used + part, >, 10 * POOL_PIECE_BYTES);
-            break;
-        }
+    part = 1;
+    while (chain_append(&pool, &chain, bytes_of(bytes + used, part))) {
         used += part;
+        part = 1 + (size_t)random_below(&random, 20000);
     }
+    CHECK_U64(used + part, >, (size_t)10 * POOL_PIECE_BYTES);
     CHECK_U64(chain.count, ==, used);
     chain_copy(&pool, &chain, 0, again, chain.count);
     CHECK_BYTES(bytes_of(again, used), bytes_of(bytes, used));
@@ -251,7 +265,7 @@ TEST(addresses_are_told_apart)
     };
     struct address prefix = {ADDRESS_IPV6, {1, 2, 3, 4, 5, 6, 7, 8, 9}, 7};
 
-    for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
         CHECK_U64(address_public(&rows[i].address), ==, rows[i].is_public);
         CHECK_U64(address_loopback(&rows[i].address), ==, rows[i].loopback);
     }
