@@ -514,7 +514,10 @@ enum err changes_note(struct changes *changes, uint32_t hash, struct bytes key, 
         table_remove(changes, change);
         return ERR_NO_SPACE;
     }
-    memcpy(change->value.memory, value.at, value.count);
+    if (value.count != 0) {
+        memcpy(change->value.memory, value.at, value.count);
+    }
+    trie_add(changes, change);
     change->value.count = (uint32_t)value.count;
     change->value.kind = CHANGE_PUT;
     return ERR_OK;

@@ -1,10 +1,9 @@
 /*
  * state/changes.h -- what one block changes: a map in memory that is looked up by hash and walked in order.
  *
- * A key of this map is a key of state.db, its first byte the space ('K' rows, 'I' index entries); tree nodes
- * ('N') lie in the same table but not in the order.  Each put or delete is noted in a log, so that all that came
- * after a mark can be undone; changes_settle forgets the log and gives back the memory of values that were
- * replaced.
+ * A key of this map is a key of state.db, its first byte the space ('K' rows, 'I' index entries; 'N' and 'S' what
+ * the tree adds when the block is done).  Each put or delete is noted in a log, so that all that came after a mark
+ * can be undone; changes_settle forgets the log and gives back the memory of values that were replaced.
  *
  * Lookups: linear hashing (Litwin 1980), which grows bucket by bucket, with SipHash-1-3 under a key of the
  * host's choice, since keys are chosen by strangers.  Order: a binary trie on the first bit in which keys differ
@@ -93,7 +92,7 @@ struct change *changes_find(const struct changes *changes, uint32_t hash, struct
 CHECKED enum err changes_set(struct changes *changes, uint32_t hash, struct bytes key,
                              enum change_kind kind, struct bytes value);
 
-/* Add an entry whose key is new, beside the order and the log: a tree node.  Copied.  Errors: ERR_NO_SPACE. */
+/* Put a value of a key that is new, beside the log: of the tree, when rows stand.  Copied.  Errors: ERR_NO_SPACE. */
 CHECKED enum err changes_note(struct changes *changes, uint32_t hash, struct bytes key,
                               struct bytes value);
 

@@ -16,7 +16,8 @@ size_t state_pool_bytes(const struct state_options *options)
 
 size_t state_footprint(const struct state_options *options)
 {
-    return arena_rounded(sizeof(struct state)) + pool_footprint(state_pool_bytes(options));
+    return arena_rounded(sizeof(struct state)) + tree_walk_footprint() +
+           pool_footprint(state_pool_bytes(options));
 }
 
 bool state_applied(const struct state *state, uint64_t *height, uint8_t root[HASH_BYTES])
@@ -25,7 +26,7 @@ bool state_applied(const struct state *state, uint64_t *height, uint8_t root[HAS
         return false;
     }
     *height = state->height;
-    memcpy(root, state->root, HASH_BYTES);
+    memcpy(root, state->root.hash, HASH_BYTES);
     return true;
 }
 

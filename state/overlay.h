@@ -154,11 +154,19 @@ struct proof;
  * PROOF_SIBLINGS_MAX * HASH_BYTES.  Errors: ERR_ABSENT the height is not kept; ERR_IO; ERR_CORRUPT.
  */
 CHECKED enum err state_prove(struct state *state, uint64_t height, struct bytes key,
-                             struct arena *arena, uint8_t *memory, struct proof *out);
+                             uint8_t *memory, struct proof *out);
+
+/* The same out of state.db, or a snapshot of it, alone: for threads that do not own the state. */
+CHECKED enum err state_prove_stored(struct kv *kv, uint64_t height, struct bytes key,
+                                    uint8_t *memory, struct proof *out);
 
 /*
- * Remove tree nodes that no kept height needs, at most `limit` of them a call, into `batch`; the number done.
- * Runs on the disk thread between commits.
+ * Remove what no height from `below_height` on needs, at most `limit` entries a call, into `batch`; `*done` says
+ * how many, fewer than `limit` if nothing is left.  Heights that state_options.retain_versions keeps stay,
+ * whatever `below_height` says.  Runs on the disk thread between commits and touches nothing that others do; the
+ * batch is written, not synced, before the next call.
+ *
+ * Errors: ERR_NO_SPACE no memory for a cursor; ERR_CORRUPT; ERR_IO.
  */
 CHECKED enum err state_prune(struct state *state, uint64_t below_height, uint32_t limit,
                              struct kv_batch *batch, uint32_t *done);

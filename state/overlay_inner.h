@@ -1,17 +1,19 @@
 /*
- * state/overlay_inner.h -- what overlay.c, overlay_scan.c, apply.c and tree.c share; not for other rooms.
+ * state/overlay_inner.h -- what overlay.c, overlay_scan.c, apply.c, tree.c and prune.c share; not for other rooms.
  *
  * Overlays hang below one another: from a block's overlay over its ancestors' and over those that are applied
  * but not yet written, down to the store.  Applied ones are freed from the oldest on, when the store has them.
  *
  * Keys of state.db (consensus.md 8.8): 'K' full key; 'I' index key; 'N' be64 version, u8 depth, packed
- * nibbles; 'S' be64 version, node key; 'R' be64 version; "Mapplied_height".
+ * nibbles; 'S' be64 version, node key; 'R' be64 version, whose value is the root's hash and the be64 version of
+ * its node; "Mapplied_height", whose value is be64 height and the root's hash.
  */
 #ifndef STATE_OVERLAY_INNER_H
 #define STATE_OVERLAY_INNER_H
 
 #include "state/changes.h"
 #include "state/overlay.h"
+#include "state/tree.h"
 
 enum {
     STORE_ROW = 'K',
@@ -33,7 +35,7 @@ struct overlay {
     uint32_t children;
     struct heap heap;
     struct changes changes;
-    uint8_t root[HASH_BYTES]; /* when sealed */
+    struct tree_root root; /* when sealed */
 };
 
 struct state {
@@ -43,7 +45,10 @@ struct state {
     struct overlay *top; /* of those applied and not written */
     bool any;            /* something was applied */
     uint64_t height;     /* of the newest applied */
-    uint8_t root[HASH_BYTES];
+    struct tree_root root;
+    struct tree_walk *walk;
+    uint64_t pruned_roots; /* deleted below these versions; of the thread that prunes alone */
+    uint64_t pruned_nodes;
     struct overlay overlays[STATE_OVERLAYS_MAX];
 };
 
@@ -55,6 +60,9 @@ struct store_key {
 
 /* Memory of all overlays together. */
 size_t state_pool_bytes(const struct state_options *options);
+
+/* The height in the store's row of it.  Errors: ERR_ABSENT a new store; ERR_CORRUPT; ERR_IO. */
+CHECKED enum err state_stored_height(struct kv *kv, uint64_t *height);
 
 void store_key_make(struct store_key *out, enum state_space space, struct bytes key);
 

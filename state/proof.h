@@ -28,7 +28,7 @@ enum {
 struct proof {
     enum proof_kind kind;
     uint16_t sibling_count;
-    uint8_t other_key_hash[HASH_BYTES]; /* PROOF_ABSENT_OTHER */
+    uint8_t other_key_hash[HASH_BYTES]; /* PROOF_ABSENT_OTHER; of state_prove also a member's own */
     uint8_t other_value_hash[HASH_BYTES];
     struct bytes siblings; /* sibling_count * HASH_BYTES, deepest first */
 };

@@ -17,6 +17,9 @@ enum {
     LOG_ALIGN = 8,
 };
 
+/* Segment numbers and sequence numbers from here on are refused, so that no sum overflows. */
+#define LOG_NUMBER_LIMIT (UINT64_C(1) << 62)
+
 static const uint8_t log_magic[8] = {'A', 'R', 'T', 'E', 'L', 'W', 'A', 'L'};
 
 /* A segment that is there: its records from `first_seq` on are new ones. */
@@ -147,7 +150,8 @@ static bool head_parse(const struct vote_log *log, struct head *out)
     out->mac = reader_take(&reader, VOTE_LOG_MAC_BYTES).at;
     hash_of(TAG_WAL, bytes_of(log->buffer, LOG_HEAD_BYTES - VOTE_LOG_MAC_BYTES), mac);
     return bytes_equal(magic, bytes_of(log_magic, sizeof log_magic)) && version == LOG_VERSION &&
-           zeros == 0 && out->number != 0 && out->first_seq != 0 &&
+           zeros == 0 && out->number != 0 && out->number < LOG_NUMBER_LIMIT &&
+           out->first_seq != 0 && out->first_seq < LOG_NUMBER_LIMIT &&
            log->loaded_bytes == log->segment_bytes &&
            memcmp(mac, out->mac, VOTE_LOG_MAC_BYTES) == 0;
 }
@@ -389,27 +393,33 @@ static enum err search_behind(struct vote_log *log, struct search *search)
     return ERR_OK;
 }
 
-/* Cut off what is behind the end, and make what is before it durable. */
+/*
+ * Cut off what is behind the end, and make what is before it durable.
+ *
+ * A sync alone would not do: one that failed in an earlier life may have left pages that read well, are not
+ * on the disk, and pass for clean (A10).  So what was read is written again.
+ */
 static enum err search_settle(struct vote_log *log, const struct search *search)
 {
-    const uint64_t last = log->segments[log->segment_count - 1].number;
-
     for (uint32_t i = search->count; i > search->whole; i--) {
         TRY(log->disk.remove(log->disk.self, search->numbers[i - 1]));
     }
-    if (search->tail > log->offset) {
-        TRY(segment_load(log, last));
-        memset(log->buffer + log->offset, 0, search->tail - log->offset);
-        TRY(log->disk.write(log->disk.self, last, log->offset,
-                            bytes_of(log->buffer + log->offset, search->tail - log->offset)));
-    }
     for (uint32_t i = 0; i < log->segment_count; i++) {
+        const uint64_t number = log->segments[i].number;
         const bool older = i + 1 < log->segment_count;
+        size_t end;
 
         if (older && log->segments[i + 1].first_seq <= log->durable_seq + 1) {
             continue; /* all of it was known to be durable */
         }
-        TRY(log->disk.sync(log->disk.self, log->segments[i].number));
+        TRY(segment_load(log, number));
+        end = log->loaded_bytes;
+        if (!older) {
+            end = search->tail > log->offset ? search->tail : log->offset;
+            memset(log->buffer + log->offset, 0, end - log->offset);
+        }
+        TRY(log->disk.write(log->disk.self, number, 0, bytes_of(log->buffer, end)));
+        TRY(log->disk.sync(log->disk.self, number));
     }
     log->durable_seq = log->last_seq;
     log->oldest_written = log->oldest;
@@ -740,6 +750,11 @@ uint64_t vote_log_last_seq(const struct vote_log *log)
 uint64_t vote_log_durable_seq(const struct vote_log *log)
 {
     return log->durable_seq;
+}
+
+struct bytes vote_log_newest_epoch(const struct vote_log *log)
+{
+    return bytes_of(log->epoch.record, log->epoch.count);
 }
 
 enum err vote_log_free(struct vote_log *log, uint64_t seq)

@@ -58,6 +58,7 @@ enum vote_log_state {
     VOTE_LOG_ABSENT,  /* there is no segment */
     VOTE_LOG_DAMAGED, /* a bad record before valid ones, a segment missing or in another's place */
     VOTE_LOG_NO_KEY,  /* whole, but without a KEY record of the key asked for */
+    VOTE_LOG_OLDER, /* whole, but M|final is not of this log's age: the driver finds that, never this file */
 };
 
 struct vote_log_found {
@@ -136,6 +137,9 @@ void vote_log_sync_end(struct vote_log *log, const struct vote_log_sync *sync);
 
 uint64_t vote_log_last_seq(const struct vote_log *log);
 uint64_t vote_log_durable_seq(const struct vote_log *log);
+
+/* The newest EPOCH record, type and payload; empty if there is none. */
+struct bytes vote_log_newest_epoch(const struct vote_log *log);
 
 /*
  * Remove segments whose records are all below `seq`, heads not counted; the newest stays.  A segment goes once a

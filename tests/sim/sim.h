@@ -66,6 +66,7 @@ struct sim_options {
     uint32_t block_bytes;     /* largest body; 0: 16 KiB */
     uint32_t body_slots;      /* of the driver; 0: 64 */
     uint32_t segment_bytes;   /* of the vote log; 0: 64 KiB */
+    uint32_t block_txs;       /* most transactions of a block; 0: 64 */
     uint32_t pool_count;      /* transactions that a pool holds; 0: 256 */
     uint64_t sync_us;         /* how long a sync takes; 0: 300 */
     uint32_t
@@ -296,7 +297,7 @@ struct sim_proposal {
     uint32_t invalid_txs;
     bool bare;       /* without justification */
     bool wrong_root; /* of the state */
-    int64_t time_ms; /* ahead of the least possible block time */
+    int64_t time_ms; /* ahead of the wall clock, or of the parent where that is later */
 };
 
 /* Make and sign it, show it to `to` (0: to nobody yet); gives the candidate. */

@@ -76,6 +76,16 @@ static uint32_t pipes_open(struct net *net)
     return count;
 }
 
+static bool all_heard(const struct talk *talk, uint32_t node)
+{
+    bool once = true;
+
+    for (uint32_t i = 0; i < TALK_MAX; i++) {
+        once = once && talk->heard[1 - node][i] == (i < talk->sent[node] ? 1U : 0U);
+    }
+    return once;
+}
+
 /* One session all the while at both, and every vote heard once. */
 static void talk_check(struct net *net, const struct talk *talk)
 {
@@ -85,9 +95,7 @@ static void talk_check(struct net *net, const struct talk *talk)
         CHECK_U64(net_events(&net->nodes[node], NET_CLOSED, MESH_NONE), ==, 0);
         CHECK_U64(net_reports(&net->nodes[node], MESH_REPORT_KEY_ELSEWHERE), ==, 0);
         CHECK_U64(net_reports(&net->nodes[node], MESH_REPORT_TWO_MACHINES), ==, 0);
-        for (uint32_t i = 0; i < TALK_MAX; i++) {
-            CHECK_U64(talk->heard[1 - node][i], ==, i < talk->sent[node] ? 1 : 0);
-        }
+        CHECK(all_heard(talk, node));
     }
     CHECK_U64(talk->sent[0] + talk->sent[1], >=, 2);
 }
