@@ -50,7 +50,7 @@ struct app {
     struct state *state;
     struct exec *exec;
     struct sigcache *sigcache;
-    struct pool *pool;
+    struct mempool *pool;
     const Chain__Parameters *parameters;
 
     struct app_block blocks[BLOCKS_MAX];
@@ -78,7 +78,7 @@ size_t app_footprint(const struct app_options *options)
 {
     return arena_rounded(sizeof(struct app)) + state_footprint(&options->overlays) +
            exec_footprint() + sigcache_footprint(options->signatures_cached) +
-           pool_footprint(&options->pool) +
+           mempool_footprint(&options->pool) +
            BLOCKS_MAX * (arena_rounded(options->receipts_bytes) + arena_rounded(IDS_BYTES)) +
            BATCHES_MAX * arena_rounded(options->batch_bytes) + arena_rounded(SCRATCH_BYTES);
 }
@@ -105,6 +105,12 @@ static bool app_verify_plain(void *self, const uint8_t public_key[33],
 {
     (void)self;
     return ecdsa_verify(public_key, tx_id, signature);
+}
+
+static bool app_key_valid(void *self, const uint8_t public_key[33])
+{
+    (void)self;
+    return ecdsa_key_valid(public_key);
 }
 
 static void app_fatal(struct app *app, enum err error, const char *what)
@@ -366,7 +372,7 @@ static void stamp_ancestors(struct app *app, const uint8_t *tip)
     memcpy(app->stamp_tip, tip, HASH_BYTES);
     for (uint32_t steps = 0; block != NULL && steps < BLOCKS_MAX; steps++) {
         for (uint32_t i = 0; i < block->id_count; i++) {
-            pool_stamp(app->pool, block->ids + (size_t)i * HASH_BYTES, app->stamp);
+            mempool_stamp(app->pool, block->ids + (size_t)i * HASH_BYTES, app->stamp);
         }
         block = block_find(app, block->parent);
     }
@@ -383,13 +389,13 @@ static bool hopeless(enum exec_validity validity)
 static size_t build_fill(struct app *app, struct app_block *block, struct writer *body)
 {
     const uint64_t limit = app->parameters->max_block_txs;
-    struct pool_walk walk;
-    const struct pool_tx *tx;
+    struct mempool_walk walk;
+    const struct mempool_tx *tx;
     uint32_t skipped = 0;
 
-    pool_walk_begin(app->pool, app->stamp, &walk);
+    mempool_walk_begin(app->pool, app->stamp, &walk);
     while (block->id_count < limit && skipped < SKIPPED_MAX &&
-           (tx = pool_walk_next(app->pool, &walk)) != NULL) {
+           (tx = mempool_walk_next(app->pool, &walk)) != NULL) {
         uint8_t wire_hash[HASH_BYTES];
         enum exec_validity validity;
 
@@ -408,8 +414,8 @@ static size_t build_fill(struct app *app, struct app_block *block, struct writer
         skipped += 1;
         if (hopeless(validity)) {
             memcpy(wire_hash, tx->wire_hash, HASH_BYTES);
-            pool_seen_set(app->pool, wire_hash, POOL_SEEN_REFUSED, 0);
-            pool_remove(app->pool, wire_hash);
+            mempool_seen_set(app->pool, wire_hash, MEMPOOL_SEEN_REFUSED, 0);
+            mempool_remove(app->pool, wire_hash);
         }
     }
     INVARIANT(!body->failed);
@@ -468,12 +474,12 @@ static void app_built(void *self, const struct block_header *header, const uint8
 /* Is a transaction of the pool includable on the tip?  Few looks answer for many additions. */
 static bool includable(struct app *app, struct overlay *tip, uint64_t time_ms)
 {
-    struct pool_walk walk;
-    const struct pool_tx *pooled;
+    struct mempool_walk walk;
+    const struct mempool_tx *pooled;
     uint32_t skipped = 0;
 
-    pool_walk_begin(app->pool, app->stamp, &walk);
-    while (skipped < SKIPPED_MAX && (pooled = pool_walk_next(app->pool, &walk)) != NULL) {
+    mempool_walk_begin(app->pool, app->stamp, &walk);
+    while (skipped < SKIPPED_MAX && (pooled = mempool_walk_next(app->pool, &walk)) != NULL) {
         struct tx tx;
 
         arena_reset(&app->scratch);
@@ -506,8 +512,8 @@ static void app_work(void *self, const struct block_header *tip, const uint8_t *
         return;
     }
     stamp_ancestors(app, tip_hash);
-    *full = pool_bytes(app->pool) >= 2 * app->parameters->max_block_bytes ||
-            pool_count(app->pool) >= 2 * app->parameters->max_block_txs;
+    *full = mempool_bytes(app->pool) >= 2 * app->parameters->max_block_bytes ||
+            mempool_count(app->pool) >= 2 * app->parameters->max_block_txs;
     if (!hash_equal(app->tip, tip_hash)) {
         memcpy(app->tip, tip_hash, HASH_BYTES);
         app->work_known = false;
@@ -622,14 +628,14 @@ static void pool_settle(struct app *app, struct bytes transaction)
     struct tx tx;
 
     hash_of(TAG_TXWIRE, transaction, wire_hash);
-    pool_seen_set(app->pool, wire_hash, POOL_SEEN_FINAL, 0);
-    if (pool_find(app->pool, wire_hash) != NULL) {
-        pool_remove(app->pool, wire_hash);
+    mempool_seen_set(app->pool, wire_hash, MEMPOOL_SEEN_FINAL, 0);
+    if (mempool_find(app->pool, wire_hash) != NULL) {
+        mempool_remove(app->pool, wire_hash);
         return;
     }
     arena_reset(&app->scratch);
     if (tx_decode(transaction, &app->scratch, &tx) == TX_OK) {
-        pool_remove_nonce(app->pool, tx.body->account.data, tx.body->lane, tx.body->nonce);
+        mempool_remove_nonce(app->pool, tx.body->account.data, tx.body->lane, tx.body->nonce);
     }
 }
 
@@ -650,7 +656,7 @@ static void app_finalize(void *self, const struct block_header *header, const ui
             break;
         }
     }
-    pool_expire(app->pool, header->time_ms, EXPIRED_LOOKED_AT);
+    mempool_expire(app->pool, header->time_ms, EXPIRED_LOOKED_AT);
     drop_excluded(app, hash);
     app->work_known = false;
     apply_waiting(app);
@@ -678,14 +684,14 @@ static void newest(struct app *app, struct overlay **overlay, uint64_t *time_ms)
  * The class of a transaction is the lowest of its actions': one action of the council does not carry fifteen
  * of bulk to the front.  False: an action that this program does not know.
  */
-static bool class_of(const struct app *app, const struct tx *tx, enum pool_class *out)
+static bool class_of(const struct app *app, const struct tx *tx, enum mempool_class *out)
 {
-    static const enum pool_class classes[] = {[CLASS_SYSTEM] = POOL_SYSTEM,
-                                              [CLASS_URGENT] = POOL_URGENT,
-                                              [CLASS_NORMAL] = POOL_NORMAL,
-                                              [CLASS_BULK] = POOL_BULK};
+    static const enum mempool_class classes[] = {[CLASS_SYSTEM] = MEMPOOL_SYSTEM,
+                                                 [CLASS_URGENT] = MEMPOOL_URGENT,
+                                                 [CLASS_NORMAL] = MEMPOOL_NORMAL,
+                                                 [CLASS_BULK] = MEMPOOL_BULK};
 
-    *out = POOL_SYSTEM;
+    *out = MEMPOOL_SYSTEM;
     for (size_t i = 0; i < tx->body->n_actions; i++) {
         const struct action *action =
             exec_action(app->exec, tx->body->actions[i]->module, tx->body->actions[i]->action);
@@ -700,9 +706,9 @@ static bool class_of(const struct app *app, const struct tx *tx, enum pool_class
     return true;
 }
 
-static struct pool_tx pooled_of(const struct tx *tx, enum pool_class class, uint64_t now_ms)
+static struct mempool_tx pooled_of(const struct tx *tx, enum mempool_class class, uint64_t now_ms)
 {
-    struct pool_tx pooled = {
+    struct mempool_tx pooled = {
         .bytes = tx->bytes,
         .lane = tx->body->lane,
         .nonce = tx->body->nonce,
@@ -719,12 +725,12 @@ static struct pool_tx pooled_of(const struct tx *tx, enum pool_class class, uint
 
 /* Steps 4 to 6: all that can be said without a signature.  `pooled` is filled where the answer is APP_PENDING. */
 static enum app_admit judge(struct app *app, struct bytes bytes, uint64_t wall_ms, struct tx *tx,
-                            struct pool_tx *pooled)
+                            struct mempool_tx *pooled)
 {
     struct reading reading;
     struct overlay *overlay;
     uint64_t tip_ms;
-    enum pool_class class;
+    enum mempool_class class;
 
     arena_reset(&app->scratch);
     if (tx_decode(bytes, &app->scratch, tx) != TX_OK) {
@@ -735,7 +741,7 @@ static enum app_admit judge(struct app *app, struct bytes bytes, uint64_t wall_m
         return APP_REFUSED_NOW;
     }
     *pooled = pooled_of(tx, class, wall_ms);
-    if (pool_room(app->pool, pooled) != POOL_ADDED) {
+    if (mempool_room(app->pool, pooled) != MEMPOOL_ADDED) {
         return APP_REFUSED_NOW;
     }
     newest(app, &overlay, &tip_ms);
@@ -777,7 +783,7 @@ static enum app_admit app_admit(void *self, struct bytes transaction, uint32_t s
     struct app *app = self;
     uint8_t wire_hash[HASH_BYTES];
     struct app_check check;
-    struct pool_tx pooled;
+    struct mempool_tx pooled;
     struct tx tx;
     enum app_admit answer;
 
@@ -787,15 +793,15 @@ static enum app_admit app_admit(void *self, struct bytes transaction, uint32_t s
         return APP_MALFORMED;
     }
     hash_of(TAG_TXWIRE, transaction, wire_hash);
-    switch (pool_seen_get(app->pool, wire_hash, wall_ms)) {
-    case POOL_UNSEEN:
+    switch (mempool_seen_get(app->pool, wire_hash, wall_ms)) {
+    case MEMPOOL_UNSEEN:
         break;
-    case POOL_SEEN_REFUSED:
+    case MEMPOOL_SEEN_REFUSED:
         return APP_REFUSED;
-    case POOL_SEEN_ADMITTED:
-    case POOL_SEEN_FINAL:
+    case MEMPOOL_SEEN_ADMITTED:
+    case MEMPOOL_SEEN_FINAL:
         return APP_KNOWN;
-    case POOL_SEEN_LATER:
+    case MEMPOOL_SEEN_LATER:
         return source == PEER_CLIENT ? APP_REFUSED_NOW : APP_KNOWN;
     }
     answer = judge(app, transaction, wall_ms, &tx, &pooled);
@@ -806,9 +812,9 @@ static enum app_admit app_admit(void *self, struct bytes transaction, uint32_t s
         }
     }
     if (answer == APP_REFUSED) {
-        pool_seen_set(app->pool, wire_hash, POOL_SEEN_REFUSED, wall_ms);
+        mempool_seen_set(app->pool, wire_hash, MEMPOOL_SEEN_REFUSED, wall_ms);
     } else if (answer == APP_PENDING) {
-        pool_seen_set(app->pool, wire_hash, POOL_SEEN_LATER, wall_ms);
+        mempool_seen_set(app->pool, wire_hash, MEMPOOL_SEEN_LATER, wall_ms);
     }
     return answer;
 }
@@ -817,7 +823,7 @@ enum app_admit app_checked(struct app *app, const struct app_check *check, uint3
                            uint64_t wall_ms)
 {
     const uint32_t all = check->count == 32 ? UINT32_MAX : (1U << check->count) - 1;
-    struct pool_tx pooled;
+    struct mempool_tx pooled;
     struct tx tx;
     enum app_admit answer;
 
@@ -834,10 +840,10 @@ enum app_admit app_checked(struct app *app, const struct app_check *check, uint3
     if (answer != APP_PENDING) {
         return answer;
     }
-    if (pool_add(app->pool, &pooled) != POOL_ADDED) {
+    if (mempool_add(app->pool, &pooled) != MEMPOOL_ADDED) {
         return APP_REFUSED_NOW;
     }
-    pool_seen_set(app->pool, check->wire_hash, POOL_SEEN_ADMITTED, wall_ms);
+    mempool_seen_set(app->pool, check->wire_hash, MEMPOOL_SEEN_ADMITTED, wall_ms);
     app->additions += 1;
     return APP_ADMITTED;
 }
@@ -845,8 +851,8 @@ enum app_admit app_checked(struct app *app, const struct app_check *check, uint3
 static uint32_t app_pending(void *self, struct bytes *out, uint32_t max)
 {
     struct app *app = self;
-    const struct pool_tx *oldest[256];
-    const uint32_t count = pool_oldest(app->pool, oldest, max < 256 ? max : 256);
+    const struct mempool_tx *oldest[256];
+    const uint32_t count = mempool_oldest(app->pool, oldest, max < 256 ? max : 256);
 
     for (uint32_t i = 0; i < count; i++) {
         out[i] = oldest[i]->bytes;
@@ -901,7 +907,7 @@ static enum err state_begin(struct app *app, struct block_header *block_0)
 enum err app_open(const struct app_options *options, const struct app_ports *ports,
                   struct arena *arena, struct app **out, struct block_header *block_0)
 {
-    const struct exec_verifier plain = {.verified = app_verify_plain};
+    const struct exec_verifier plain = {.verified = app_verify_plain, .key_valid = app_key_valid};
     struct exec_options exec = {.registry = options->registry, .genesis = options->genesis};
     struct app *app = arena_take(arena, sizeof *app);
 
@@ -916,7 +922,7 @@ enum err app_open(const struct app_options *options, const struct app_ports *por
     exec.state = app->state;
     exec.verifier = sigcache_verifier(app->sigcache);
     TRY(exec_init(arena, &exec, &app->exec));
-    TRY(pool_init(&options->pool, arena, &app->pool));
+    TRY(mempool_init(&options->pool, arena, &app->pool));
     TRY(state_begin(app, block_0));
     *out = app;
     return ERR_OK;
@@ -942,7 +948,7 @@ uint64_t app_written_height(const struct app *app)
     return app->written_height;
 }
 
-const struct pool *app_pool(const struct app *app)
+const struct mempool *app_pool(const struct app *app)
 {
     return app->pool;
 }
@@ -954,7 +960,7 @@ enum exec_validity app_refusal(const struct app *app)
 
 void app_check(const struct app *app)
 {
-    pool_check(app->pool);
+    mempool_check(app->pool);
     INVARIANT(app->written_height <= app->applied_height);
     for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
         const struct app_block *block = &app->blocks[i];

@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "contracts/exec.h"
 #include "contracts/sigcache.h"
-#include "node/pool.h"
+#include "node/mempool.h"
 #include "node/ports.h"
 #include "proto/genesis.h"
 #include "state/overlay.h"
@@ -57,7 +57,7 @@ struct app_options {
     const struct registry *registry;
     struct kv *state; /* state.db; kept */
     struct state_options overlays;
-    struct pool_options pool;
+    struct mempool_options pool;
     uint32_t signatures_cached;
     size_t batch_bytes;    /* memory of one batch, touched as needed; 32 MiB */
     size_t receipts_bytes; /* of one block's receipts; 4 MiB */
@@ -88,7 +88,7 @@ void app_written(struct app *app, uint64_t ticket, enum err error);
 /* Height up to which state.db holds everything (written, not only applied). */
 uint64_t app_written_height(const struct app *app);
 
-const struct pool *app_pool(const struct app *app);
+const struct mempool *app_pool(const struct app *app);
 
 /* Why the last admit refused; EXEC_VALID when it was not the executor. */
 enum exec_validity app_refusal(const struct app *app);
