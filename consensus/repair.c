@@ -111,6 +111,10 @@ uint32_t repair_missing(const struct sx *sx, struct wire_want *wants, uint32_t m
         }
         view -= 1;
     }
+    if (count == 0 && missing != 0) { /* deeper than one search: the lowest one known */
+        wants[0] = (struct wire_want){.view = sx->certified_below, .kind = WIRE_CERT_ANY};
+        count = sx->certified_below > sx->final.view && sx->certified_below < sx->cur ? 1 : 0;
+    }
     return count;
 }
 
@@ -199,6 +203,22 @@ void repair_final_ask(struct sx *sx)
     send_get(sx, peer_next(sx), sx->final.view, VOTE_FINALIZE);
 }
 
+/* More than f members claim to be more than two blocks ahead: this node is to catch up first (8.18). */
+bool repair_behind(const struct sx *sx)
+{
+    uint32_t ahead = 0;
+
+    for (uint32_t i = 0; i < sx->n; i++) {
+        const struct peer *peer = &sx->peers[i];
+
+        if (peer->told && peer->epoch == sx->epoch && peer->final_height > 2 &&
+            peer->final_height - 2 > sx->blocks[BLOCK_FINAL].header.height) {
+            ahead += 1;
+        }
+    }
+    return ahead > sx->f;
+}
+
 bool repair_top(const struct sx *sx, struct candidate *out)
 {
     uint64_t view = sx->cur - 1;
@@ -253,9 +273,10 @@ void relay_add(struct sx *sx, const struct certificate *certificate)
     if (sx->own == VALIDATOR_NONE || (MUTANT_IS(314) && kind == VOTE_FINALIZE)) {
         return;
     }
-    if (sx->phase == PHASE_RUNNING) {
-        relay_now(sx, view, kind);
+    if (sx->phase != PHASE_RUNNING) {
+        return; /* restored ones are sent when a session opens */
     }
+    relay_now(sx, view, kind);
     if (sx->relay_count == RELAYS_MAX) { /* the oldest gives way: C-9 repairs what it would have */
         sx->relay_first = (sx->relay_first + 1) % RELAYS_MAX;
         sx->relay_count -= 1;
@@ -481,17 +502,29 @@ static void sweep_set(struct sweep *sweep, uint64_t from, uint64_t last, uint8_t
         sweep->last = last > sweep->last ? last : sweep->last;
         return;
     }
-    *sweep = (struct sweep){.next = from, .last = last, .wants = wants};
+    *sweep = (struct sweep){.next = from, .last = last, .left = VIEWS_AHEAD, .wants = wants};
 }
 
-/* The 64 lowest views above final_view, and the 64 newest: everything that C-9 bounds to. */
-static void sweep_low(struct sx *sx, struct peer *peer, uint8_t wants)
+/* 64 views from this one up. */
+static void sweep_low(struct sx *sx, struct peer *peer, uint64_t from, uint8_t wants)
 {
-    const uint64_t from = sx->final.view + 1;
-
+    INVARIANT(from > sx->final.view);
     sweep_set(&peer->low, from, sooner(sx->cur, later(from, VIEWS_AHEAD - 1)), wants);
     sx->push_at = 0;
 }
+
+/* The 64 lowest views without a certificate. */
+static void sweep_gaps(struct sx *sx, struct peer *peer, uint8_t wants)
+{
+    const uint64_t from = repair_lowest_uncertified(sx, sx->final.view + 1);
+
+    if (from != 0) {
+        sweep_set(&peer->gaps, from, sx->cur - 1, (uint8_t)(wants | SWEEP_GAPS));
+        sx->push_at = 0;
+    }
+}
+
+/* The 64 newest views. */
 
 static void sweep_high(struct sx *sx, struct peer *peer, uint8_t wants)
 {
@@ -538,7 +571,7 @@ static bool sweep_run(struct sx *sx, uint16_t to, struct sweep *sweep)
     struct send_item item;
 
     while (sweep->next != 0) {
-        if (sweep->next > sweep->last || sweep->next > sx->cur) {
+        if (sweep->next > sweep->last || sweep->next > sx->cur || sweep->left == 0) {
             *sweep = (struct sweep){0};
             return true;
         }
@@ -552,7 +585,10 @@ static bool sweep_run(struct sx *sx, uint16_t to, struct sweep *sweep)
         sweep->item += 1;
         if (sweep->item == SWEEP_ITEMS) {
             sweep->item = 0;
-            sweep->next += 1;
+            sweep->left -= 1;
+            sweep->next = (sweep->wants & SWEEP_GAPS) != 0
+                              ? repair_lowest_uncertified(sx, sweep->next + 1)
+                              : sweep->next + 1;
         }
     }
     return true;
@@ -641,7 +677,8 @@ static bool push_run(struct sx *sx, uint16_t to)
     struct peer *peer = &sx->peers[to];
 
     if (!push_single(sx, to, PUSH_FINAL) || !push_single(sx, to, PUSH_LEADER) ||
-        !sweep_run(sx, to, &peer->low) || !sweep_run(sx, to, &peer->high)) {
+        !sweep_run(sx, to, &peer->gaps) || !sweep_run(sx, to, &peer->high) ||
+        !sweep_run(sx, to, &peer->low)) {
         return false;
     }
     for (uint32_t i = 0; i < sizeof votes; i++) {
@@ -683,7 +720,7 @@ void repair_retry(struct sx *sx)
 
         if (i != sx->own && peer->open) {
             push_add(sx, peer, (uint8_t)(PUSH_FINAL | PUSH_NULLIFY | leader));
-            sweep_low(sx, peer, SWEEP_NULLIFY);
+            sweep_gaps(sx, peer, SWEEP_NULLIFY);
             sweep_high(sx, peer, SWEEP_NULLIFY | SWEEP_CERTS);
         }
     }
@@ -700,8 +737,12 @@ void repair_session(struct sx *sx, uint16_t peer_index)
     if (sx->own == VALIDATOR_NONE || sx->phase != PHASE_RUNNING) {
         return;
     }
-    sweep_low(sx, peer, SWEEP_OWN);
-    sweep_high(sx, peer, SWEEP_OWN);
+    sweep_low(sx, peer, sx->final.view + 1, SWEEP_OWN);
+    sweep_gaps(sx, peer, SWEEP_OWN);
+    sweep_high(sx, peer,
+               sx->restored_certs && !peer->relayed ? SWEEP_OWN | SWEEP_CERTS : SWEEP_OWN);
+    peer->relayed = true;
+    sx->missing_at = sooner(sx->missing_at, sx->now); /* C-1: whoever comes may have it */
     if (view_leader(sx, sx->cur) == sx->own && mine_of(sx, sx->cur).notarized) {
         send_push(sx, (struct send_item){.what = SEND_PROPOSAL,
                                          .to = peer_index,
@@ -727,13 +768,17 @@ static void standstill_evaluate(struct sx *sx)
         return;
     }
     sx->standstill_at = later(sx->now, wait);
+    if (sx->standstill_from <= sx->final.view || sx->standstill_from > sx->cur) {
+        sx->standstill_from = sx->final.view + 1;
+    }
     send_status(sx, SX_TO_ALL);
     for (uint16_t i = 0; i < sx->n; i++) {
         if (i != sx->own && sx->peers[i].open) {
             push_add(sx, &sx->peers[i], PUSH_FINAL);
-            sweep_low(sx, &sx->peers[i], SWEEP_OWN | SWEEP_CERTS);
+            sweep_low(sx, &sx->peers[i], sx->standstill_from, SWEEP_OWN | SWEEP_CERTS);
         }
     }
+    sx->standstill_from += VIEWS_AHEAD; /* the next pass takes the views above */
 }
 
 /* C-9(d): no progress for 2 s while there is work. */
