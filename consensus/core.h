@@ -229,9 +229,7 @@ struct peer {
     uint64_t final_view;
     uint64_t final_height;
     uint64_t status_view; /* of the bitmaps below */
-    uint64_t status_parent;
     uint64_t top_view;
-    uint8_t status_hash[HASH_BYTES];
     uint8_t bitmaps[KINDS][BITMAP_BYTES_MAX];
     uint64_t status_answer_ms; /* not before this time, C-9(a) */
     uint64_t answer_ms;        /* C-9(b) */

@@ -335,23 +335,30 @@ static void send_view_certs(struct sx *sx, uint16_t to, uint64_t view)
     }
 }
 
+static void most(uint64_t *known, uint64_t claimed)
+{
+    *known = claimed > *known ? claimed : *known;
+}
+
+/* What a peer is known to hold only grows while its session lasts, so that a STATUS that comes late says nothing. */
 static void peer_told(struct peer *peer, const struct wire_status *status, bool same_epoch)
 {
     peer->told = true;
-    peer->epoch = status->epoch;
-    peer->cur = status->cur;
-    peer->final_view = status->final_view;
-    peer->final_height = status->final_height;
-    peer->status_view = 0;
-    peer->top_view = 0;
-    if (!same_epoch) {
+    if (peer->epoch != status->epoch) {
+        peer->epoch = status->epoch;
+        peer->cur = 0;
+        peer->final_view = 0;
+        peer->status_view = 0;
+    }
+    most(&peer->cur, status->cur);
+    most(&peer->final_view, status->final_view);
+    most(&peer->final_height, status->final_height);
+    if (!same_epoch || status->cur < peer->status_view) {
         return;
     }
     INVARIANT(status->notarize_bitmap.count <= BITMAP_BYTES_MAX);
     peer->status_view = status->cur;
-    peer->status_parent = status->parent_view;
     peer->top_view = status->top_view;
-    memcpy(peer->status_hash, status->block_hash, HASH_BYTES);
     memcpy(peer->bitmaps[0], status->notarize_bitmap.at, status->notarize_bitmap.count);
     memcpy(peer->bitmaps[1], status->nullify_bitmap.at, status->nullify_bitmap.count);
     memcpy(peer->bitmaps[2], status->finalize_bitmap.at, status->finalize_bitmap.count);
@@ -369,7 +376,6 @@ static bool proposal_lacks(const struct sx *sx, const struct wire_status *status
 void repair_status(struct sx *sx, uint16_t peer_index, const struct wire_status *status)
 {
     struct peer *peer = &sx->peers[peer_index];
-    const uint64_t height = sx->blocks[BLOCK_FINAL].header.height;
     const uint32_t before = sx->send_count;
 
     peer_told(peer, status, status->epoch == sx->epoch);
@@ -382,15 +388,16 @@ void repair_status(struct sx *sx, uint16_t peer_index, const struct wire_status 
                                          .view = sx->cur,
                                          .after_seq = sx->durable_seq});
     }
-    if ((status->final_height < height || status->final_view < sx->final.view) && sx->final_held) {
+    if (peer->final_view < sx->final.view &&
+        sx->final_held) { /* in one epoch height follows view */
         send_push(sx, (struct send_item){.what = SEND_FINAL, .to = peer_index});
-    } else if (status->cur < sx->cur) {
+    } else if (peer->cur < sx->cur) {
         send_view_certs(sx, peer_index, sx->cur - 1);
     }
-    if (status->final_view > sx->final.view) {
-        send_get(sx, peer_index, status->final_view, VOTE_FINALIZE);
-    } else if (status->cur > sx->cur) {
-        send_get(sx, peer_index, status->cur - 1, WIRE_CERT_ANY);
+    if (peer->final_view > sx->final.view) {
+        send_get(sx, peer_index, peer->final_view, VOTE_FINALIZE);
+    } else if (peer->cur > sx->cur) {
+        send_get(sx, peer_index, peer->cur - 1, WIRE_CERT_ANY);
     }
     if (sx->send_count != before) {
         peer->status_answer_ms = later(sx->now, ANSWER_MS);
@@ -408,7 +415,8 @@ bool repair_answers(const struct sx *sx, uint16_t peer_index, const struct state
         return false;
     }
     if (view <= sx->final.view) {
-        return sx->final_held && sx->now - sx->final_ms > ANSWER_QUIET_MS;
+        return sx->final_held && sx->now - sx->final_ms > ANSWER_QUIET_MS &&
+               !(peer->epoch == sx->epoch && peer->final_view >= sx->final.view);
     }
     if (statement->kind == VOTE_FINALIZE) {
         return false;
