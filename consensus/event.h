@@ -178,7 +178,7 @@ struct sx_out {
     const struct certificate *keeps[SX_KEEPS_MAX]; /* for evidence; in the same batch */
     struct {
         bool changed; /* answered by SX_WORK, again whenever the answer changes */
-        bool known;   /* false: a view below cur has no certificate, there is no tip to judge */
+        bool known;   /* false: a certificate below cur or the tip's block is missing: nothing to judge */
         uint64_t view;
         uint64_t cur;
         const uint8_t *block;

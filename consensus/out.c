@@ -399,7 +399,8 @@ static void flush_commit(struct sx *sx, struct sx_out *out)
 static void flush_tip(struct sx *sx, struct sx_out *out)
 {
     struct candidate tip = {.block_hash = {0}};
-    const bool known = tip_candidate(sx, &tip);
+    const uint16_t place = tip_candidate(sx, &tip) ? block_find(sx, tip.block_hash) : BLOCK_NONE;
+    const bool known = place != BLOCK_NONE && sx->blocks[place].verdict == BLOCK_VALID;
 
     out->tip.changed = !sx->tip_told.valid || sx->tip_told.known != known ||
                        sx->tip_told.view != tip.view || sx->tip_told.cur != sx->cur ||
