@@ -85,10 +85,11 @@ struct body *bodies_place(struct bodies *bodies, const struct sx *core, const ui
     return best;
 }
 
-void body_fill(struct body *body, const struct block_header *header, const uint8_t *hash,
-               struct bytes row)
+void body_fill(const struct bodies *bodies, struct body *body, const struct block_header *header,
+               const uint8_t *hash, struct bytes row)
 {
     INVARIANT(body->state == BODY_FREE);
+    INVARIANT_SLOW(bodies_find(bodies, hash) == NULL);
     INVARIANT(row.count == (size_t)BLOCK_HEADER_BYTES + header->tx_bytes);
     body->state = BODY_HELD;
     body->header = *header;
@@ -117,7 +118,6 @@ void bodies_check(const struct bodies *bodies)
             INVARIANT(body->pins == 0 && !body->sync);
             continue;
         }
-        INVARIANT(bodies_find(bodies, body->hash) == body);
         INVARIANT(body->row_bytes >= BLOCK_HEADER_BYTES &&
                   body->row_bytes <= bodies->row_bytes_max);
         INVARIANT(body->state != BODY_EXECUTED || body->history.count == body->header.height);

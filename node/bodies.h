@@ -56,9 +56,9 @@ struct body *bodies_find(const struct bodies *bodies, const uint8_t *hash);
  */
 struct body *bodies_place(struct bodies *bodies, const struct sx *core, const uint8_t *tip);
 
-/* Fill a place with a block whose body matches its header. */
-void body_fill(struct body *body, const struct block_header *header, const uint8_t *hash,
-               struct bytes row);
+/* Fill a place with a block that is not here and whose body matches its header; `row` may lie in the place itself. */
+void body_fill(const struct bodies *bodies, struct body *body, const struct block_header *header,
+               const uint8_t *hash, struct bytes row);
 
 /* Give up everything created in a view at or below the final one, except what is pinned. */
 void bodies_exclude(struct bodies *bodies, uint64_t final_view);

@@ -193,8 +193,13 @@ static void commit_write(struct driver *driver, const struct commit *job)
     final->vote_log_seq = driver->log == NULL ? 0 : vote_log_durable_seq(driver->log);
     arena_reset(&commits->arena);
     kv_batch_init(&commits->batch, &commits->arena);
-    blocks_commit(&driver->blocks, &commits->batch, commits->rows, commits->new_count, final, keeps,
-                  job->keep_count);
+    blocks_commit(&driver->blocks,
+                  &(struct blocks_write){.news = commits->rows,
+                                         .count = commits->new_count,
+                                         .final = final,
+                                         .keeps = keeps,
+                                         .keep_count = job->keep_count},
+                  &commits->batch);
     INVARIANT(!commits->batch.full);
     commits->writing = true;
     driver->last_ticket += 1;

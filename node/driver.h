@@ -67,7 +67,7 @@ void driver_admitted(struct driver *driver, struct bytes transaction, uint32_t s
 void driver_work_changed(struct driver *driver);
 
 /* Answers to ports. */
-void driver_verified(struct driver *driver, uint64_t ticket, enum verify_fault fault,
+void driver_verified(struct driver *driver, uint64_t ticket, enum verify_fault what,
                      const struct verified_message *message);
 void driver_log_synced(struct driver *driver, enum err error);
 void driver_written(struct driver *driver, uint64_t ticket, enum err error);

@@ -188,7 +188,7 @@ void execute_build(struct driver *driver, uint64_t view, uint64_t time_ms, const
         block_header_encode(&header, body->memory);
         block_header_hash(&header, hash);
         if (bodies_find(&driver->bodies, hash) == NULL) {
-            body_fill(body, &header, hash,
+            body_fill(&driver->bodies, body, &header, hash,
                       bytes_of(body->memory, (size_t)BLOCK_HEADER_BYTES + header.tx_bytes));
             body->result = result;
             body->history = history;

@@ -118,9 +118,9 @@ uint32_t peer_random(struct driver *driver, uint32_t except)
 bool bucket_take(struct bucket *bucket, uint64_t now_ms, uint64_t rate, uint64_t cost)
 {
     const uint64_t passed = now_ms - bucket->at_ms;
-    const uint64_t full = 2 * rate;
+    const uint64_t full = 2 * rate; /* two seconds of it */
 
-    if (bucket->at_ms == 0 || passed >= 2 * SECOND_MS) {
+    if (bucket->at_ms == 0 || passed >= (uint64_t)2 * SECOND_MS) {
         bucket->level = full;
         bucket->at_ms = now_ms;
     } else if (passed * rate / SECOND_MS > 0) {
@@ -245,7 +245,7 @@ static void proposal_body(struct driver *driver, const struct wire_proposal *pro
     place = bodies_place(&driver->bodies, driver->sx, driver->tip.hash);
     if (place != NULL) {
         /* The header is the last of the head, so that it stands before the body. */
-        body_fill(place, &proposal->header, hash,
+        body_fill(&driver->bodies, place, &proposal->header, hash,
                   bytes_of(body.at - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + body.count));
         fetch_found(driver, hash);
     }
@@ -422,18 +422,17 @@ void messages_check(const struct driver *driver)
 {
     for (uint32_t i = 0; i < PENDING_CLASSES; i++) {
         const struct pendings *class = &driver->pendings[i];
+        uint16_t of_peer[VALIDATORS_MAX] = {0};
 
         for (uint32_t j = 0; j < class->count; j++) {
-            uint32_t same = 0;
+            const struct pending *pending = &class->slots[j];
 
-            for (uint32_t k = 0; k < class->count; k++) {
-                same += class->slots[j].ticket != 0 && class->slots[k].ticket != 0 &&
-                                class->slots[k].peer == class->slots[j].peer
-                            ? 1
-                            : 0;
+            INVARIANT(pending->count <= class->size && pending->head_bytes <= pending->count);
+            if (pending->ticket != 0) {
+                INVARIANT(peer_is_validator(driver, pending->peer));
+                of_peer[pending->peer] += 1;
+                INVARIANT(of_peer[pending->peer] <= class->peer_max);
             }
-            INVARIANT(same <= class->peer_max);
-            INVARIANT(class->slots[j].count <= class->size);
         }
     }
 }

@@ -92,7 +92,10 @@ static enum err log_open(struct driver *driver, const struct driver_options *opt
     INVARIANT(vote_log_record_max(&options->log) >=
               1 + CANDIDATE_BYTES + certificate_bytes(driver->n));
     TRY(vote_log_open(options->log_disk, &options->log, options->own_key, arena, &log, found));
-    if (found->state == VOTE_LOG_WHOLE && !copy_is_old(driver, log)) {
+    if (found->state == VOTE_LOG_WHOLE && copy_is_old(driver, log)) {
+        found->state = VOTE_LOG_OLDER;
+    }
+    if (found->state == VOTE_LOG_WHOLE) {
         driver->log = log;
     }
     return ERR_OK;
@@ -212,7 +215,7 @@ static void restore_body(struct driver *driver, struct bytes record)
     }
     place = bodies_place(&driver->bodies, driver->sx, driver->tip.hash);
     if (place != NULL) {
-        body_fill(place, &header, hash, row);
+        body_fill(&driver->bodies, place, &header, hash, row);
         driver_answer_body(driver, hash);
     }
 }

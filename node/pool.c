@@ -8,8 +8,9 @@
 
 #include <string.h>
 
+#define NONE UINT32_MAX /* an index of nobody */
+
 enum {
-    NONE = UINT32_MAX,
     SLAB_BYTES_MIN = 256,
     SLAB_SIZES = 9, /* 256 to 65,536 */
     SEEN_LATER_MS = 10000,
@@ -238,7 +239,7 @@ static uint8_t *slab_take(struct pool *pool, uint32_t slab)
 
     INVARIANT(slab_there(pool, slab));
     if (taken != NULL) {
-        memcpy(&pool->free_slabs[slab], taken, sizeof taken);
+        memcpy(&pool->free_slabs[slab], taken, sizeof(uint8_t *));
         return taken;
     }
     taken = pool->region + pool->region_used;
@@ -248,7 +249,7 @@ static uint8_t *slab_take(struct pool *pool, uint32_t slab)
 
 static void slab_give(struct pool *pool, uint32_t slab, uint8_t *at)
 {
-    memcpy(at, &pool->free_slabs[slab], sizeof at);
+    memcpy(at, &pool->free_slabs[slab], sizeof(uint8_t *));
     pool->free_slabs[slab] = at;
 }
 

@@ -170,7 +170,7 @@ void fetch_block(struct driver *driver, uint32_t peer, struct bytes message)
     if (place == NULL) {
         return;
     }
-    body_fill(place, &header, hash, bytes_after(message, 1));
+    body_fill(&driver->bodies, place, &header, hash, bytes_after(message, 1));
     fetch->used = false;
     driver_answer_body(driver, hash);
 }
@@ -332,7 +332,7 @@ static bool answer_chained(const struct range *range)
 {
     const struct wire_blocks *answer = &range->answer;
     struct bytes left = answer->blocks;
-    struct block_header header;
+    struct block_header header = {0};
     struct bytes body;
     uint8_t hash[HASH_BYTES] = {0};
 
@@ -442,7 +442,7 @@ static enum outcome block_take(struct driver *driver, const struct block_header 
         if (body == NULL) {
             return SYNC_WAITS;
         }
-        body_fill(body, header, hash, row);
+        body_fill(&driver->bodies, body, header, hash, row);
         fetch_found(driver, hash);
     }
     body->sync = true;

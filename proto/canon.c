@@ -195,7 +195,7 @@ static enum canon_fault walk_packed(struct canon_walk *walk, const ProtobufCFiel
     }
     end = walk->at + length;
     while (walk->at != end) {
-        if (frame->entries == limits->max_count) {
+        if (frame->entries >= limits->max_count) {
             return CANON_COUNT;
         }
         frame->entries += 1;
@@ -275,7 +275,7 @@ static enum canon_fault walk_lengthy(struct canon_walk *walk, const ProtobufCFie
     size_t length;
 
     if (field_repeated(field)) {
-        if (frame->entries == sizes->limits.max_count) {
+        if (frame->entries >= sizes->limits.max_count) {
             return CANON_COUNT;
         }
         frame->entries += 1;

@@ -6,24 +6,60 @@
 #include "base/writer.h"
 #include "crypto/hash.h"
 
+enum { WEIGHT = 1 }; /* of every member: a quorum counts votes */
+
+static void member_write(struct writer *writer, const struct validator *member)
+{
+    writer_bytes(writer, member->consensus_key, sizeof member->consensus_key);
+    writer_bytes(writer, member->node_key, sizeof member->node_key);
+    writer_bytes(writer, member->account, sizeof member->account);
+    writer_u16(writer, WEIGHT);
+}
+
+void validators_write(struct writer *writer, const struct validator_set *set)
+{
+    writer_u16(writer, set->count);
+    for (uint32_t i = 0; i < set->count; i++) {
+        member_write(writer, &set->members[i]);
+    }
+}
+
+bool validators_read(struct reader *reader, struct validator_set *out)
+{
+    const uint16_t count = reader_u16(reader);
+
+    if (count < 1 || count > VALIDATORS_MAX) {
+        return false;
+    }
+    out->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct validator *member = &out->members[i];
+
+        reader_copy(reader, member->consensus_key, sizeof member->consensus_key);
+        reader_copy(reader, member->node_key, sizeof member->node_key);
+        reader_copy(reader, member->account, sizeof member->account);
+        if (reader_u16(reader) != WEIGHT) {
+            return false;
+        }
+    }
+    return !reader->failed && validators_ordered(out);
+}
+
+/* Piece by piece: the bytes of the largest set would be 25 kB of stack. */
 void validators_hash(const struct validator_set *set, uint8_t out[HASH_BYTES])
 {
     struct hash_state state;
-    uint8_t number[2];
-    struct writer writer = writer_of(number, sizeof number);
+    uint8_t bytes[VALIDATOR_BYTES];
+    struct writer writer = writer_of(bytes, sizeof bytes);
 
     writer_u16(&writer, set->count);
     hash_begin(&state, TAG_VALSET);
-    hash_add(&state, bytes_of(number, sizeof number));
-    writer = writer_of(number, sizeof number);
-    writer_u16(&writer, 1);
+    hash_add(&state, writer_done(&writer));
     for (uint32_t i = 0; i < set->count; i++) {
-        const struct validator *member = &set->members[i];
-
-        hash_add(&state, bytes_of(member->consensus_key, sizeof member->consensus_key));
-        hash_add(&state, bytes_of(member->node_key, sizeof member->node_key));
-        hash_add(&state, bytes_of(member->account, sizeof member->account));
-        hash_add(&state, bytes_of(number, sizeof number));
+        writer = writer_of(bytes, sizeof bytes);
+        member_write(&writer, &set->members[i]);
+        INVARIANT(writer.used == sizeof bytes);
+        hash_add(&state, writer_done(&writer));
     }
     hash_end(&state, out);
 }

@@ -7,6 +7,8 @@
 #ifndef PROTO_VALIDATORS_H
 #define PROTO_VALIDATORS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -46,6 +48,20 @@ static inline uint32_t validators_bitmap_bytes(uint32_t count)
 
 /* H(valset: u16 n, then a member: consensus key, node key, account, u16 weight 1). */
 void validators_hash(const struct validator_set *set, uint8_t out[HASH_BYTES]);
+
+struct reader;
+struct writer;
+
+enum { VALIDATOR_BYTES = 98 }; /* of a member in bytes */
+
+/* What is hashed there, as bytes of their own: in P-records and EPOCHS. */
+void validators_write(struct writer *writer, const struct validator_set *set);
+
+/*
+ * Read a set.  False if it is cut short, has no member or more than VALIDATORS_MAX, a weight other than 1, or
+ * members that do not ascend.
+ */
+CHECKED bool validators_read(struct reader *reader, struct validator_set *out);
 
 /* The index of the member with this consensus key, or VALIDATOR_NONE. */
 uint16_t validators_find(const struct validator_set *set, const uint8_t consensus_key[32]);

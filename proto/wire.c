@@ -507,6 +507,91 @@ void wire_blocks_end(struct writer *writer, const struct certificate *certificat
     writer_view(writer, certificate->encoded);
 }
 
+/* GET_EPOCHS, EPOCHS. */
+
+static bool epochs_count_valid(uint8_t count)
+{
+    return count >= 1 && count <= WIRE_EPOCHS_MAX;
+}
+
+void wire_get_epochs_write(struct writer *writer, const struct wire_get_epochs *get)
+{
+    INVARIANT(epochs_count_valid(get->count));
+    message_begin(writer, WIRE_GET_EPOCHS);
+    writer_u32(writer, get->id);
+    writer_u64(writer, get->first);
+    writer_u8(writer, get->count);
+}
+
+bool wire_get_epochs_decode(struct bytes message, struct wire_get_epochs *out)
+{
+    struct reader reader = message_open(message, WIRE_GET_EPOCHS);
+
+    out->id = reader_u32(&reader);
+    out->first = reader_u64(&reader);
+    out->count = reader_u8(&reader);
+    return reader_done(&reader) && epochs_count_valid(out->count);
+}
+
+bool wire_epochs_decode(struct bytes message, struct wire_epochs *out)
+{
+    struct reader reader = message_open(message, WIRE_EPOCHS);
+    uint8_t result;
+
+    *out = (struct wire_epochs){.id = reader_u32(&reader)};
+    result = reader_u8(&reader);
+    if (reader.failed || result > WIRE_BLOCKS_BUSY) {
+        return false;
+    }
+    out->result = (enum wire_blocks_result)result;
+    if (out->result != WIRE_BLOCKS_FOLLOW) {
+        return reader_done(&reader);
+    }
+    out->count = reader_u8(&reader);
+    out->records = reader.left;
+    return !reader.failed && epochs_count_valid(out->count);
+}
+
+bool wire_epochs_next(struct bytes *left, uint16_t count, struct wire_epoch *out)
+{
+    struct reader reader = reader_of(*left);
+
+    if (!block_header_decode(reader_take(&reader, BLOCK_HEADER_BYTES), &out->header)) {
+        return false;
+    }
+    memset(&out->certificate, 0, sizeof out->certificate);
+    if (out->header.epoch != 0 && !certificate_read(&reader, count, &out->certificate)) {
+        return false;
+    }
+    if (!validators_read(&reader, &out->next)) {
+        return false;
+    }
+    *left = reader.left;
+    return true;
+}
+
+void wire_epochs_begin(struct writer *writer, const struct wire_epochs *epochs)
+{
+    message_begin(writer, WIRE_EPOCHS);
+    writer_u32(writer, epochs->id);
+    writer_u8(writer, (uint8_t)epochs->result);
+    if (epochs->result == WIRE_BLOCKS_FOLLOW) {
+        INVARIANT(epochs_count_valid(epochs->count));
+        writer_u8(writer, epochs->count);
+    }
+}
+
+void wire_epoch_write(struct writer *writer, const struct wire_epoch *epoch)
+{
+    uint8_t header[BLOCK_HEADER_BYTES];
+
+    INVARIANT((epoch->header.epoch == 0) == (epoch->certificate.encoded.count == 0));
+    block_header_encode(&epoch->header, header);
+    writer_bytes(writer, header, sizeof header);
+    writer_view(writer, epoch->certificate.encoded);
+    validators_write(writer, &epoch->next);
+}
+
 /* PING, PONG. */
 
 void wire_ping_write(struct writer *writer, enum wire_type type, uint64_t token)

@@ -3,7 +3,7 @@
  *
  * Source: docs/protocol/consensus.md 8.4 and 8.20 (the register of types).  A message is its type byte and
  * the fields; decoders take the message with its type byte, refuse what is cut short or has bytes left over,
- * and give views into it.  Layouts that hold certificates need the number of validators of the message's
+ * and give views into it.  HELLO, GOODBYE and ADDRS, which only sessions speak, are in p2p/hello.h.  Layouts that hold certificates need the number of validators of the message's
  * epoch before anything else is read.
  */
 #ifndef PROTO_WIRE_H
@@ -50,7 +50,8 @@ uint8_t wire_channel(uint8_t type);
 
 enum {
     WIRE_GET_CERTS_MAX = 32,
-    WIRE_TXS_MAX = 256,              /* in TX_PUSH, TX_HAVE, TX_WANT */
+    WIRE_TXS_MAX = 256, /* in TX_PUSH, TX_HAVE, TX_WANT */
+    WIRE_EPOCHS_MAX = 16,
     WIRE_BLOCKS_MAX = 128,           /* blocks, and headers above them, in BLOCKS */
     WIRE_RANGE_BYTES_MIN = 64 << 10, /* what GET_BLOCKS may ask for */
     WIRE_RANGE_BYTES_MAX = 1 << 20,
@@ -194,6 +195,45 @@ CHECKED bool wire_blocks_next(struct bytes *left, struct block_header *header, s
 void wire_blocks_begin(struct writer *writer, const struct wire_blocks *blocks);
 void wire_blocks_add(struct writer *writer, struct bytes header_and_body);
 void wire_blocks_end(struct writer *writer, const struct certificate *certificate);
+
+/* GET_EPOCHS: P-records from the epoch `first` on. */
+struct wire_get_epochs {
+    uint32_t id;
+    uint64_t first;
+    uint8_t count; /* 1 to WIRE_EPOCHS_MAX */
+};
+
+void wire_get_epochs_write(struct writer *writer, const struct wire_get_epochs *get);
+CHECKED bool wire_get_epochs_decode(struct bytes message, struct wire_get_epochs *out);
+
+/*
+ * EPOCHS: P-records in order.  Each holds the certificate of its epoch's set, which the record before it names, so
+ * they are read one by one with wire_epochs_next, and the decoder looks at nothing behind their number.
+ */
+struct wire_epochs {
+    uint32_t id;
+    enum wire_blocks_result result;
+    uint8_t count; /* 1 to WIRE_EPOCHS_MAX if they follow */
+    struct bytes records;
+};
+
+CHECKED bool wire_epochs_decode(struct bytes message, struct wire_epochs *out);
+
+/* A P-record: how an epoch ended, and who votes in the next one. */
+struct wire_epoch {
+    struct block_header header;     /* of the EPOCH_END block */
+    struct certificate certificate; /* FINALIZE on it; none (no `encoded`) for epoch 0 */
+    struct validator_set next;      /* of the next epoch */
+};
+
+/*
+ * Read the next record; `count` is the size of the set of its epoch, any number for epoch 0.  When the last one is
+ * read nothing may be left.  Hashes and signatures are not checked here.
+ */
+CHECKED bool wire_epochs_next(struct bytes *left, uint16_t count, struct wire_epoch *out);
+
+void wire_epochs_begin(struct writer *writer, const struct wire_epochs *epochs);
+void wire_epoch_write(struct writer *writer, const struct wire_epoch *epoch);
 
 /* PING and PONG: a token, echoed. */
 void wire_ping_write(struct writer *writer, enum wire_type type, uint64_t token);

@@ -240,28 +240,33 @@ static void final_put(struct kv_batch *batch, const struct blocks_final *final)
     kv_batch_put(batch, key_final, writer_done(&writer));
 }
 
-void blocks_commit(const struct blocks *blocks, struct kv_batch *batch,
-                   const struct blocks_new *news, uint32_t count, const struct blocks_final *final,
-                   const struct certificate *const *keeps, uint32_t keep_count)
+void blocks_commit(const struct blocks *blocks, const struct blocks_write *write,
+                   struct kv_batch *batch)
 {
+    const struct blocks_final *final = write->final;
+    const bool silent = MUTANT_IS(309) && write->count == 0;
     uint8_t key[KEY_BYTES_MAX];
     uint64_t height = blocks->final.height;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < write->count; i++) {
+        const struct blocks_new *block = &write->news[i];
+
         height += 1;
-        INVARIANT(news[i].header.height == height);
-        INVARIANT(news[i].row.count == (size_t)BLOCK_HEADER_BYTES + news[i].header.tx_bytes);
-        block_put(batch, &news[i]);
+        INVARIANT(block->header.height == height);
+        INVARIANT(block->row.count == (size_t)BLOCK_HEADER_BYTES + block->header.tx_bytes);
+        block_put(batch, block);
     }
     INVARIANT(final->height == height && final->history.count == height);
-    if (!(MUTANT_IS(309) && count == 0)) {
-        if (final->certificate.count != 0) {
-            kv_batch_put(batch, key_height(key, 'C', height), final->certificate);
-        }
+    if (final->certificate.count != 0 && !silent) {
+        kv_batch_put(batch, key_height(key, 'C', height), final->certificate);
+    }
+    if (!silent) {
         final_put(batch, final);
     }
-    for (uint32_t i = 0; i < keep_count; i++) {
-        kv_batch_put(batch, key_kept(key, &keeps[i]->statement), keeps[i]->encoded);
+    for (uint32_t i = 0; i < write->keep_count; i++) {
+        const struct certificate *kept = write->keeps[i];
+
+        kv_batch_put(batch, key_kept(key, &kept->statement), kept->encoded);
     }
 }
 

@@ -69,15 +69,23 @@ struct blocks_new {
 /* Bytes of arena that a batch of `count` blocks and `keep_count` certificates of `validators` members takes. */
 size_t blocks_batch_footprint(uint32_t count, uint32_t keep_count, uint32_t validators);
 
+/* What a commit writes. */
+struct blocks_write {
+    const struct blocks_new
+        *news;      /* in order of height, without a gap above the present final block */
+    uint32_t count; /* 0 for a certificate of a REPEAT */
+    const struct blocks_final *final;
+    const struct certificate *const *keeps; /* for evidence */
+    uint32_t keep_count;
+};
+
 /*
  * Add to `batch` what a commit writes: the blocks in order of height, the certificate at the last one's
  * height (or at the final one's, for a REPEAT without blocks), what is kept for evidence, and `M|final`.
- * `final.certificate` is encoded.  Heights must follow the present final one without a gap.  Rows and receipts
- * are not copied: they stay until the batch is written.
+ * Rows and receipts are not copied: they stay until the batch is written.
  */
-void blocks_commit(const struct blocks *blocks, struct kv_batch *batch,
-                   const struct blocks_new *news, uint32_t count, const struct blocks_final *final,
-                   const struct certificate *const *keeps, uint32_t keep_count);
+void blocks_commit(const struct blocks *blocks, const struct blocks_write *write,
+                   struct kv_batch *batch);
 
 /* The batch is durable: `final`, whose header is `header`, is now what this store says. */
 void blocks_committed(struct blocks *blocks, const struct blocks_final *final,

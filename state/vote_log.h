@@ -58,6 +58,7 @@ enum vote_log_state {
     VOTE_LOG_ABSENT,  /* there is no segment */
     VOTE_LOG_DAMAGED, /* a bad record before valid ones, a segment missing or in another's place */
     VOTE_LOG_NO_KEY,  /* whole, but without a KEY record of the key asked for */
+    VOTE_LOG_OLDER, /* whole, but M|final is not of this log's age: the driver finds that, never this file */
 };
 
 struct vote_log_found {

@@ -136,5 +136,10 @@ int main(int argc, char **argv)
     make_canon(argv[1]);
     make_tx(argv[1]);
     make_genesis(argv[1]);
+    make_header(argv[1]);
+    make_vote(argv[1]);
+    make_record(argv[1]);
+    make_wire(argv[1]);
+    make_validators(argv[1]);
     return 0;
 }

@@ -34,5 +34,10 @@ struct arena *make_arena(void);
 void make_canon(const char *folder);
 void make_tx(const char *folder);
 void make_genesis(const char *folder);
+void make_header(const char *folder);
+void make_vote(const char *folder);
+void make_record(const char *folder);
+void make_wire(const char *folder);
+void make_validators(const char *folder);
 
 #endif /* TESTS_VECTORS_MAKE_PROTO_H */

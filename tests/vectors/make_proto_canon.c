@@ -50,6 +50,8 @@ static const struct example examples[] = {
     {EVERYTHING, "ok", "a list of bytes, an empty one among them", "8201 00 8201 01 00"},
     {EVERYTHING, "ok", "a list of digests", "8a01 04 01020304 8a01 04 00000000"},
     {EVERYTHING, "ok", "a list of messages", "9201 00 9201 02 0801"},
+    {EVERYTHING, "ok", "a full list behind another list",
+     "52 03 010203 7a 01 61 7a 01 62 7a 01 63"},
     {EVERYTHING, "ok", "a zero in a oneof", "a001 00"},
     {EVERYTHING, "ok", "false in a oneof", "a801 00"},
     {EVERYTHING, "ok", "the unspecified value in a oneof", "b001 00"},

@@ -51,7 +51,6 @@ SCENARIO(D_20_unjustified_parent)
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE | SIM_CERT_FINALIZE,
                                            .to = SIM_NODE(1) | SIM_NODE(2) | SIM_NODE(3)});
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_STATUS, .from = SIM_NODE(0)});
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSALS, .view = 3});
     (void)sim_submit(sim, 0);
     sim_run_until_ms(sim, 70);
     (void)sim_submit(sim, 1);
@@ -64,7 +63,7 @@ SCENARIO(D_20_unjustified_parent)
         EXPECT(!sim_voted(sim, node, VOTE_NOTARIZE, 3, y.block_hash));
     }
     sim_set_byzantine(sim, 3, SIM_SILENT);
-    for (uint32_t rule = 0; rule < 3; rule++) {
+    for (uint32_t rule = 0; rule < 2; rule++) {
         sim_rule_remove(sim, rule);
     }
     sim_expect_progress(sim, HONEST, 30000);

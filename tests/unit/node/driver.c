@@ -1089,7 +1089,7 @@ TEST(a_lost_or_older_log_signs_nothing)
     disk_memory_clear(&world.nodes[1].disk);
     disk_memory_copy(&world.nodes[1].disk, &old);
     node_start(1);
-    CHECK(world.nodes[1].found.state == VOTE_LOG_WHOLE);
+    CHECK(world.nodes[1].found.state == VOTE_LOG_OLDER);
     driver_summary(world.nodes[1].driver, &summary);
     CHECK(!summary.votes);
     before = world.nodes[1].final_tx_count;

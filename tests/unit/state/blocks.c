@@ -137,7 +137,11 @@ static void commit(struct opened *opened, uint64_t height, uint64_t view, uint64
         MEMBERS, &kept));
     arena_reset(&opened->arena);
     kv_batch_init(&batch, &opened->arena);
-    blocks_commit(&opened->blocks, &batch, news, count, &final, keeps, 1);
+    blocks_commit(
+        &opened->blocks,
+        &(struct blocks_write){
+            .news = news, .count = count, .final = &final, .keeps = keeps, .keep_count = 1},
+        &batch);
     CHECK(!batch.full);
     CHECK_U64(opened->arena.used, <=, blocks_batch_footprint(count, 1, MEMBERS));
     CHECK(kv_write(opened->kv, &batch, true) == ERR_OK);
