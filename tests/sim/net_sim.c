@@ -300,7 +300,7 @@ void net_packet_event(struct sim *sim, const struct event *event)
     struct node *node = &sim->nodes[event->node];
     struct link *link = &sim->links[event->node][event->other];
 
-    if (!node->up || !link->open ||
+    if (!node->up || !link->open || sim->nodes[event->other].role == SIM_SILENT ||
         event->number !=
             sim->session[low(event->node, event->other)][high(event->node, event->other)]) {
         return;
