@@ -47,7 +47,9 @@ static inline void writer_zeros(struct writer *writer, size_t count)
         writer->failed = true;
         return;
     }
-    memset(writer->at + writer->used, 0, count);
+    if (count != 0) {
+        memset(writer->at + writer->used, 0, count);
+    }
     writer->used += count;
 }
 

@@ -22,6 +22,7 @@ enum {
     KEY_BYTES = 2 + 1 + 8 + 32,
     ROW_BYTES = 100,
     LOAD_BLOCK = 10000,
+    RETAINED = 100,
     CHAIN_MAX = 16,
     CHAIN_CHANGES = 3000, /* of each overlay: a block of a thousand transactions */
 };
@@ -136,6 +137,12 @@ static void load(void)
         for (uint64_t i = at; i < at + LOAD_BLOCK && i < key_count; i++) {
             put(overlay, i);
         }
+        block_finish(overlay, &cost);
+    }
+    for (uint64_t i = 0; i <= RETAINED; i++) { /* so that loading leaves nothing to prune */
+        struct overlay *overlay = overlay_begin(state, NULL, height);
+
+        put(overlay, i);
         block_finish(overlay, &cost);
     }
     (void)printf("{\"keys\": %llu, \"load_s\": %.1f", (unsigned long long)key_count,
@@ -259,7 +266,7 @@ int main(int argc, char **argv)
 {
     const struct state_options options = {
         .overlay_bytes = 64 << 20,
-        .retain_versions = 100,
+        .retain_versions = RETAINED,
         .row_cache_bytes = argc > 3 ? strtoull(argv[3], NULL, 10) << 20 : 32 << 20,
         .node_cache_bytes = argc > 4 ? strtoull(argv[4], NULL, 10) << 20 : 16 << 20,
         .secret = {1, 2},

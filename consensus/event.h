@@ -27,6 +27,7 @@ enum {
     SX_ASKS_MAX = 16,
     SX_COMMITS_MAX = 64,
     SX_KEEPS_MAX = 64,
+    SX_BLOCKS_MAX = 512, /* blocks above the final one that the core knows at once */
 };
 
 #define SX_TO_ALL UINT32_MAX              /* every other validator */
@@ -56,6 +57,7 @@ struct sx_start {
     struct block_header final_header;
     const struct certificate *final_certificate; /* NULL at view 0 of the first epoch */
     uint64_t earliest_height;                    /* for STATUS */
+    uint32_t bodies_max; /* bodies above the final block that the host keeps; 0: SX_BLOCKS_MAX */
     bool record_whole; /* the record of own votes is complete; else the core signs nothing (8.11) */
     uint64_t seed;     /* of the choice of peers */
 };

@@ -47,6 +47,12 @@ bool sx_holds(const struct sx *sx, const struct statement *statement);
 /* The final certificate, for answers of the host; false at view 0 of the first epoch. */
 CHECKED bool sx_final_certificate(const struct sx *sx, struct certificate *out);
 
+/*
+ * Does the core still need this block?  A host that runs out of places for bodies drops those that it does
+ * not: blocks that were committed, excluded by a commit, or given up for newer ones.
+ */
+bool sx_needs_block(const struct sx *sx, const uint8_t *hash);
+
 /* Every internal invariant that is too slow for each step (oracle 5 and 6); aborts. */
 void sx_check(const struct sx *sx);
 

@@ -83,7 +83,7 @@ CHECKED enum keyfile_fault keyfile_open(struct bytes json, struct keyfile **out)
 
 /*
  * Open the secrets and compare each with its public key; a keyring that is open already stays open.  About
- * 0.15 s at the smallest parameters, and 64 MiB while it runs; nothing is derived for kdf "none", and the
+ * 0.2 s at the smallest parameters, and 64 MiB while it runs; nothing is derived for kdf "none", and the
  * passphrase is not looked at.  All keys open or none.
  *
  * Errors: KEYFILE_WRONG, KEYFILE_PUBLIC_DIFFERS, KEYFILE_NO_MEMORY; the ring stays locked.

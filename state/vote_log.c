@@ -17,6 +17,9 @@ enum {
     LOG_ALIGN = 8,
 };
 
+/* Segment numbers and sequence numbers from here on are refused, so that no sum overflows. */
+#define LOG_NUMBER_LIMIT (UINT64_C(1) << 62)
+
 static const uint8_t log_magic[8] = {'A', 'R', 'T', 'E', 'L', 'W', 'A', 'L'};
 
 /* A segment that is there: its records from `first_seq` on are new ones. */
@@ -147,7 +150,8 @@ static bool head_parse(const struct vote_log *log, struct head *out)
     out->mac = reader_take(&reader, VOTE_LOG_MAC_BYTES).at;
     hash_of(TAG_WAL, bytes_of(log->buffer, LOG_HEAD_BYTES - VOTE_LOG_MAC_BYTES), mac);
     return bytes_equal(magic, bytes_of(log_magic, sizeof log_magic)) && version == LOG_VERSION &&
-           zeros == 0 && out->number != 0 && out->first_seq != 0 &&
+           zeros == 0 && out->number != 0 && out->number < LOG_NUMBER_LIMIT &&
+           out->first_seq != 0 && out->first_seq < LOG_NUMBER_LIMIT &&
            log->loaded_bytes == log->segment_bytes &&
            memcmp(mac, out->mac, VOTE_LOG_MAC_BYTES) == 0;
 }
@@ -740,6 +744,11 @@ uint64_t vote_log_last_seq(const struct vote_log *log)
 uint64_t vote_log_durable_seq(const struct vote_log *log)
 {
     return log->durable_seq;
+}
+
+struct bytes vote_log_newest_epoch(const struct vote_log *log)
+{
+    return bytes_of(log->epoch.record, log->epoch.count);
 }
 
 enum err vote_log_free(struct vote_log *log, uint64_t seq)

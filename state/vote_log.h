@@ -137,6 +137,9 @@ void vote_log_sync_end(struct vote_log *log, const struct vote_log_sync *sync);
 uint64_t vote_log_last_seq(const struct vote_log *log);
 uint64_t vote_log_durable_seq(const struct vote_log *log);
 
+/* The newest EPOCH record, type and payload; empty if there is none. */
+struct bytes vote_log_newest_epoch(const struct vote_log *log);
+
 /*
  * Remove segments whose records are all below `seq`, heads not counted; the newest stays.  A segment goes once a
  * durable record says that it is not needed, so often with the next call: a missing one is then damage.

@@ -1,10 +1,14 @@
 #include "tests/check.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 
@@ -97,6 +101,44 @@ uint8_t *check_file(const char *path, size_t *count)
     (void)fclose(file);
     bytes[*count] = 0;
     return bytes;
+}
+
+static pid_t child;
+
+bool check_child(void)
+{
+    int nowhere;
+
+    child = fork();
+    if (child < 0) {
+        check_failed(__FILE__, __LINE__, "cannot fork");
+    }
+    if (child > 0) {
+        return false;
+    }
+    nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere >= 0) {
+        (void)dup2(nowhere, STDOUT_FILENO);
+        (void)dup2(nowhere, STDERR_FILENO);
+    }
+    return true;
+}
+
+_Noreturn void check_child_lived(void)
+{
+    _exit(0);
+}
+
+void check_child_aborted(const char *file, int line, const char *what)
+{
+    int status = 0;
+
+    if (waitpid(child, &status, 0) != child) {
+        check_failed(__FILE__, __LINE__, "lost a child process");
+    }
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) {
+        check_failed(file, line, "did not abort: %s", what);
+    }
 }
 
 void check_bytes(const char *file, int line, struct bytes a, struct bytes b)

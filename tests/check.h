@@ -41,6 +41,14 @@ const char *check_own_vectors(void);
 /* Read a whole file into memory from malloc (the test frees it, or leaves it); fails the test if it cannot. */
 uint8_t *check_file(const char *path, size_t *count);
 
+/*
+ * For CHECK_ABORTS alone: run the statement in a child process, whose words are lost, and look how it ended.
+ * check_child gives true in the child.
+ */
+bool check_child(void);
+_Noreturn void check_child_lived(void);
+void check_child_aborted(const char *file, int line, const char *what);
+
 void check_bytes(const char *file, int line, struct bytes a, struct bytes b);
 
 #define TEST(name) static void name(void)
@@ -57,6 +65,15 @@ void check_bytes(const char *file, int line, struct bytes a, struct bytes b);
             check_failed(__FILE__, __LINE__, "%s is %" PRIu64 ", not %s %" PRIu64, #a, check_a_,   \
                          #op, check_b_);                                                           \
         }                                                                                          \
+    } while (0)
+/* The statement breaks an invariant: it must end its process by abort. */
+#define CHECK_ABORTS(statement)                                                                    \
+    do {                                                                                           \
+        if (check_child()) {                                                                       \
+            statement;                                                                             \
+            check_child_lived();                                                                   \
+        }                                                                                          \
+        check_child_aborted(__FILE__, __LINE__, #statement);                                       \
     } while (0)
 #define CHECK_BYTES(a, b) check_bytes(__FILE__, __LINE__, a, b)
 

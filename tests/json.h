@@ -6,6 +6,7 @@
 #ifndef TESTS_JSON_H
 #define TESTS_JSON_H
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,22 @@ static inline uint64_t json_count(const json_t *object, const char *name)
     return (uint64_t)json_integer_value(value);
 }
 
+/* A number of 64 bits: beyond 2^53 it stands as a decimal string, since JavaScript reads the same files. */
+static inline uint64_t json_u64(const json_t *object, const char *name)
+{
+    const json_t *value = json_field(object, name);
+    char *end = NULL;
+    uint64_t number;
+
+    if (json_is_integer(value)) {
+        return json_count(object, name);
+    }
+    errno = 0;
+    number = strtoull(json_text(object, name), &end, 10);
+    CHECK(errno == 0 && *end == '\0' && end != json_text(object, name));
+    return number;
+}
+
 static inline bool json_truth(const json_t *object, const char *name)
 {
     const json_t *value = json_field(object, name);
@@ -117,6 +134,23 @@ static inline struct bytes json_digits(const json_t *value)
 static inline struct bytes json_bytes(const json_t *object, const char *name)
 {
     return json_digits(json_field(object, name));
+}
+
+/* As json_bytes; an object with `zeros` has that many zero bytes behind them. */
+static inline struct bytes json_bytes_zeros(const json_t *object, const char *name)
+{
+    const struct bytes bytes = json_bytes(object, name);
+    uint8_t *at;
+    size_t zeros;
+
+    if (json_object_get(object, "zeros") == NULL) {
+        return bytes;
+    }
+    zeros = (size_t)json_count(object, "zeros");
+    at = json_keep(bytes.count + zeros + 1)->bytes;
+    memcpy(at, bytes.at, bytes.count);
+    memset(at + bytes.count, 0, zeros);
+    return bytes_of(at, bytes.count + zeros);
 }
 
 /* As json_bytes, of an exact size. */

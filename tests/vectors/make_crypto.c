@@ -883,7 +883,11 @@ static void flipped_case(json_t *files, const char *comment, const char *text, c
     at = strstr(out, name);
     must(at != NULL, comment);
     at += strlen(name) + digit;
-    *at = *at == letter ? '1' : letter;
+    if (*at != letter) {
+        *at = letter;
+    } else {
+        *at = '1';
+    }
     (void)file_case(files, comment, out, "correct horse battery staple",
                     letter == '0' ? "wrong" : "not_json");
 }
@@ -906,6 +910,8 @@ static void sealed_faults(json_t *files, const char *text)
     changed_case(files, "t above the bound", text, "\"t\":3", "\"t\":11", "weak");
     changed_case(files, "two lanes", text, "\"p\":1", "\"p\":2", "weak");
     changed_case(files, "no lane", text, "\"p\":1", "\"p\":0", "weak");
+    changed_case(files, "an unknown field of the parameters", text, "\"p\":1", "\"p\":1,\"q\":1",
+                 "not_json");
     changed_case(files, "no salt", text, "\"salt\"", "\"salty\"", "not_json");
     changed_case(files, "a nonce too short", text, "\"nonce\":\"ddd", "\"nonce\":\"d", "not_json");
     changed_case(files, "kdf none with the fields of argon2id", text, "argon2id", "none",

@@ -62,5 +62,36 @@ TEST(an_empty_reader_gives_zero_and_says_so)
     CHECK(!reader_done(&reader));
 }
 
+/* Lengths that no sum survives, and views of nothing. */
+TEST(impossible_lengths_are_refused)
+{
+    uint8_t memory[4] = {1, 2, 3, 4};
+    struct reader reader = reader_of(bytes_of(memory, 4));
+    struct writer writer = writer_of(memory, 4);
+
+    CHECK_U64(reader_u8(&reader), ==, 1);
+    CHECK_U64(reader_take(&reader, SIZE_MAX).count, ==, 0);
+    CHECK_U64(reader_u8(&reader), ==, 0);
+    CHECK(!reader_done(&reader));
+
+    writer_u8(&writer, 9);
+    writer_zeros(&writer, SIZE_MAX);
+    CHECK(writer.failed);
+    CHECK_U64(writer.used, ==, 1);
+    CHECK_U64(memory[1], ==, 2);
+    writer = writer_of(memory, 4);
+    writer_bytes(&writer, memory, SIZE_MAX);
+    CHECK(writer.failed);
+
+    reader = reader_of(bytes_of(NULL, 0));
+    CHECK_U64(reader_take(&reader, 0).count, ==, 0);
+    CHECK(reader_done(&reader));
+    writer = writer_of(NULL, 0);
+    writer_view(&writer, bytes_of(NULL, 0));
+    writer_zeros(&writer, 0);
+    CHECK(!writer.failed);
+}
+
 TESTS(TEST_ENTRY(what_is_written_is_read), TEST_ENTRY(a_full_writer_changes_nothing),
-      TEST_ENTRY(an_empty_reader_gives_zero_and_says_so))
+      TEST_ENTRY(an_empty_reader_gives_zero_and_says_so),
+      TEST_ENTRY(impossible_lengths_are_refused))

@@ -1,7 +1,11 @@
 /* tests/unit/crypto/keyfile.c -- key files open for whom they should, and say why they do not for others. */
 #include "crypto/keyfile.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "crypto/ecdsa.h"
 #include "crypto/ed25519.h"
@@ -129,14 +133,14 @@ TEST(own_vectors_hold)
             verdicts[k] += strcmp(names[k], verdict) == 0;
         }
     }
-    CHECK_U64(json_array_size(files), ==, 48);
+    CHECK_U64(json_array_size(files), ==, 49);
     CHECK_U64(verdicts[KEYFILE_OK], ==, 3);
     CHECK_U64(verdicts[KEYFILE_WRONG], ==, 10);
     CHECK_U64(verdicts[KEYFILE_WEAK], ==, 6);
     CHECK_U64(verdicts[KEYFILE_PUBLIC_DIFFERS], ==, 4);
     CHECK_U64(verdicts[KEYFILE_VERSION], ==, 3);
     CHECK_U64(verdicts[KEYFILE_EMPTY], ==, 1);
-    CHECK_U64(verdicts[KEYFILE_NOT_JSON], ==, 21);
+    CHECK_U64(verdicts[KEYFILE_NOT_JSON], ==, 22);
 }
 
 /* What this program writes is, byte for byte, what the vectors say, white space aside. */
@@ -295,6 +299,10 @@ TEST(bytes_that_are_no_secret_are_refused)
     CHECK(keyfile_add(file, KEYFILE_CONSENSUS, secret, 1) == KEYFILE_OK);
     CHECK(keyfile_add(file, KEYFILE_NODE, secret, 1) == KEYFILE_OK);
     CHECK_U64(keyfile_count(file), ==, 2);
+    CHECK_ABORTS((void)keyfile_key_at(file, 2));
+    CHECK_ABORTS((void)keyfile_secret(file, 2));
+    CHECK_ABORTS(
+        (void)(keyfile_add(file, KEYFILE_NODE, NULL, KEYFILE_CREATED_MAX_MS + 1) == KEYFILE_OK));
     keyfile_close(file);
     keyfile_close(NULL);
     keyfile_text_free(NULL);
@@ -336,8 +344,7 @@ TEST(a_ring_holds_its_limit_and_no_more)
 
     longer = malloc(count + 64);
     CHECK(longer != NULL);
-    memcpy(longer, text, count - 4); /* without "\n]}\n" */
-    memcpy(longer + count - 4, ",{}]}", 6);
+    (void)snprintf(longer, count + 64, "%.*s,{}]}", (int)(count - 4), text); /* without "\n]}\n" */
     CHECK(keyfile_open(bytes_of_text(longer), &again) == KEYFILE_TOO_MANY);
     free(longer);
     keyfile_text_free(text);
@@ -353,7 +360,9 @@ TEST(a_file_of_too_many_bytes_is_refused)
 
     CHECK(big != NULL);
     memset(big, ' ', KEYFILE_BYTES_MAX + 1);
-    memcpy(big, plain, strlen(plain));
+    for (size_t i = 0; plain[i] != '\0'; i++) {
+        big[i] = (uint8_t)plain[i];
+    }
     CHECK(keyfile_open(bytes_of(big, KEYFILE_BYTES_MAX + 1), &file) == KEYFILE_TOO_MANY);
     CHECK(file == NULL);
     CHECK(keyfile_open(bytes_of(big, KEYFILE_BYTES_MAX), &file) == KEYFILE_OK);
@@ -377,6 +386,28 @@ TEST(no_beginning_of_a_file_is_a_file)
     }
 }
 
+/* True if the file opens; its keys must then be those of `good`. */
+static bool same_keys_or_none(const char *text, size_t count, const struct keyfile *good)
+{
+    struct keyfile *file;
+    const bool whole = keyfile_open(bytes_of(text, count), &file) == KEYFILE_OK &&
+                       keyfile_unlock(file, bytes_of(NULL, 0)) == KEYFILE_OK;
+
+    for (uint32_t k = 0; whole && k < keyfile_count(good); k++) {
+        const struct keyfile_key key = keyfile_key_at(good, k);
+
+        CHECK_U64(keyfile_count(file), ==, keyfile_count(good));
+        check_pair(file, k);
+        CHECK_U64(keyfile_key_at(file, k).kind, ==, key.kind);
+        CHECK_BYTES(bytes_of(keyfile_key_at(file, k).public_key, KEYFILE_PUBLIC_MAX),
+                    bytes_of(key.public_key, KEYFILE_PUBLIC_MAX));
+        CHECK(key.kind == KEYFILE_NODE ||
+              memcmp(keyfile_secret(file, k), keyfile_secret(good, k), 32) == 0);
+    }
+    keyfile_close(file);
+    return whole;
+}
+
 /*
  * Each bit of a plain file: a changed file opens with the same keys or not at all.  What may change is
  * created_ms, which nothing authenticates, the case of digits, and the five bits of a node's secret that
@@ -395,27 +426,8 @@ TEST(no_changed_bit_of_a_plain_file_changes_a_key)
     CHECK(keyfile_unlock(good, bytes_of(NULL, 0)) == KEYFILE_OK);
     memcpy(changed, plain, count + 1);
     for (size_t i = 0; i < count * 8; i++) {
-        struct keyfile *file;
-
         changed[i / 8] = (char)(changed[i / 8] ^ (1 << i % 8));
-        if (keyfile_open(bytes_of(changed, count), &file) == KEYFILE_OK &&
-            keyfile_unlock(file, bytes_of(NULL, 0)) == KEYFILE_OK) {
-            CHECK_U64(keyfile_count(file), ==, keyfile_count(good));
-            for (uint32_t k = 0; k < keyfile_count(file); k++) {
-                const struct keyfile_key key = keyfile_key_at(good, k);
-
-                check_pair(file, k);
-                CHECK_U64(keyfile_key_at(file, k).kind, ==, key.kind);
-                CHECK_BYTES(bytes_of(keyfile_key_at(file, k).public_key, KEYFILE_PUBLIC_MAX),
-                            bytes_of(key.public_key, KEYFILE_PUBLIC_MAX));
-                if (key.kind != KEYFILE_NODE) {
-                    CHECK_BYTES(bytes_of(keyfile_secret(file, k), 32),
-                                bytes_of(keyfile_secret(good, k), 32));
-                }
-            }
-            survivors += 1;
-        }
-        keyfile_close(file);
+        survivors += same_keys_or_none(changed, count, good);
         changed[i / 8] = (char)(changed[i / 8] ^ (1 << i % 8));
     }
     CHECK_U64(survivors, >, 0);
@@ -460,6 +472,45 @@ TEST(a_wrong_passphrase_spoils_nothing)
     keyfile_close(file);
 }
 
+/* Pages of address space that this process has; sanitizers take terabytes, and then a limit means nothing. */
+static unsigned long long pages_now(void)
+{
+    char text[64] = "";
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    CHECK(file != NULL);
+    CHECK(fgets(text, sizeof text, file) != NULL);
+    (void)fclose(file);
+    return strtoull(text, NULL, 10);
+}
+
+/* In a child with 16 MiB left, where argon2id asks for 64. */
+TEST(a_derivation_without_memory_says_so)
+{
+    const unsigned long long pages = pages_now();
+    struct rlimit limit;
+    struct keyfile *file;
+    int status = 0;
+    pid_t child;
+
+    if (pages > UINT64_C(1) << 26) {
+        check_skip("a sanitizer has taken the address space");
+    }
+    limit.rlim_cur = pages * 4096 + (16 << 20);
+    limit.rlim_max = limit.rlim_cur;
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (setrlimit(RLIMIT_AS, &limit) != 0) {
+            _exit(100);
+        }
+        _exit((int)keyfile_create(bytes_of_text("x"), &file) + (file == NULL ? 0 : 50));
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_U64(WEXITSTATUS(status), ==, KEYFILE_NO_MEMORY);
+}
+
 TEST(each_fault_has_its_text)
 {
     for (uint32_t i = 0; i < FAULTS; i++) {
@@ -479,4 +530,5 @@ TESTS(TEST_ENTRY(own_vectors_hold), TEST_ENTRY(written_files_look_like_the_vecto
       TEST_ENTRY(a_ring_holds_its_limit_and_no_more),
       TEST_ENTRY(a_file_of_too_many_bytes_is_refused), TEST_ENTRY(no_beginning_of_a_file_is_a_file),
       TEST_ENTRY(no_changed_bit_of_a_plain_file_changes_a_key), TEST_ENTRY(all_keys_open_or_none),
-      TEST_ENTRY(a_wrong_passphrase_spoils_nothing), TEST_ENTRY(each_fault_has_its_text))
+      TEST_ENTRY(a_wrong_passphrase_spoils_nothing),
+      TEST_ENTRY(a_derivation_without_memory_says_so), TEST_ENTRY(each_fault_has_its_text))

@@ -95,23 +95,27 @@ TEST(an_empty_list_has_a_root_of_zeros)
     CHECK(hash_is_zero(root));
 }
 
+static void each_path(uint32_t count)
+{
+    uint8_t root[HASH_BYTES];
+    struct merkle_path path;
+
+    streamed_root(count, root);
+    for (uint32_t index = 0; index < count; index++) {
+        merkle_path_of(items, count, index, &path);
+        CHECK_U64(path.index, ==, index);
+        CHECK_U64(path.count, ==, count);
+        CHECK(merkle_path_check(&path, items[index], root));
+    }
+}
+
 TEST(every_path_leads_to_the_root)
 {
     struct random random = {.state = 2};
 
     for (uint32_t count = 1; count <= 70; count++) {
-        uint8_t root[HASH_BYTES];
-
         fill(&random, count);
-        streamed_root(count, root);
-        for (uint32_t index = 0; index < count; index++) {
-            struct merkle_path path;
-
-            merkle_path_of(items, count, index, &path);
-            CHECK_U64(path.index, ==, index);
-            CHECK_U64(path.count, ==, count);
-            CHECK(merkle_path_check(&path, items[index], root));
-        }
+        each_path(count);
     }
 }
 
@@ -150,33 +154,39 @@ static void model_shape(uint32_t index, uint32_t count, char *out)
  * A path claims a place.  Any other claim is refused, except of one whose siblings stand on the same sides:
  * those the hashes cannot tell apart, which is why a verifier compares index and count with what it asked.
  */
+static uint32_t each_claim(uint32_t index, uint32_t count)
+{
+    uint8_t root[HASH_BYTES];
+    struct merkle_path path;
+    char shape[33];
+    uint32_t alike = 0;
+
+    streamed_root(count, root);
+    merkle_path_of(items, count, index, &path);
+    model_shape(index, count, shape);
+    for (uint32_t claim = 0; claim < 24 * 24; claim++) {
+        char other[33] = "-";
+
+        path.index = claim / 24;
+        path.count = claim % 24;
+        if (path.index < path.count) {
+            model_shape(path.index, path.count, other);
+        }
+        CHECK(merkle_path_check(&path, items[index], root) == (strcmp(shape, other) == 0));
+        alike += strcmp(shape, other) == 0;
+    }
+    return alike;
+}
+
 TEST(a_path_proves_no_other_place)
 {
     struct random random = {.state = 3};
     uint32_t alike = 0;
 
     for (uint32_t count = 1; count <= 20; count++) {
-        uint8_t root[HASH_BYTES];
-
         fill(&random, count);
-        streamed_root(count, root);
         for (uint32_t index = 0; index < count; index++) {
-            struct merkle_path path;
-            char shape[33];
-
-            merkle_path_of(items, count, index, &path);
-            model_shape(index, count, shape);
-            for (uint32_t claim = 0; claim < 24 * 24; claim++) {
-                char other[33] = "-";
-
-                path.index = claim / 24;
-                path.count = claim % 24;
-                if (path.index < path.count) {
-                    model_shape(path.index, path.count, other);
-                }
-                CHECK(merkle_path_check(&path, items[index], root) == (strcmp(shape, other) == 0));
-                alike += strcmp(shape, other) == 0;
-            }
+            alike += each_claim(index, count);
         }
     }
     CHECK_U64(alike, >=, 210); /* at least the true claims */
@@ -350,36 +360,51 @@ TEST(the_largest_history_has_all_its_peaks)
     CHECK_BYTES(bytes_of(root, HASH_BYTES), bytes_of(joined, HASH_BYTES));
 }
 
+static void vector_list(const json_t *list, uint32_t count)
+{
+    const json_t *paths = json_field(list, "paths");
+    uint8_t root[HASH_BYTES];
+
+    CHECK_U64(json_array_size(json_field(list, "items")), ==, count);
+    CHECK_U64(json_array_size(paths), ==, count);
+    for (uint32_t i = 0; i < count; i++) {
+        items[i] = json_digits(json_array_get(json_field(list, "items"), i));
+    }
+    streamed_root(count, root);
+    CHECK_BYTES(bytes_of(root, HASH_BYTES), json_bytes(list, "root"));
+    for (uint32_t i = 0; i < count; i++) {
+        const json_t *siblings = json_array_get(paths, i);
+        struct merkle_path path;
+
+        merkle_path_of(items, count, i, &path);
+        CHECK_U64(json_array_size(siblings), ==, path.sibling_count);
+        for (size_t k = 0; k < path.sibling_count; k++) {
+            CHECK_BYTES(json_digits(json_array_get(siblings, k)),
+                        bytes_of(path.siblings[k], HASH_BYTES));
+        }
+    }
+}
+
 TEST(own_vectors_hold_for_lists)
 {
     const json_t *lists = json_list(json_own("merkle.json"), "lists");
 
     CHECK_U64(json_array_size(lists), ==, 10);
-    for (size_t count = 0; count < json_array_size(lists); count++) {
-        const json_t *list = json_array_get(lists, count);
-        const json_t *paths = json_field(list, "paths");
-        const uint8_t *expected = json_exact(list, "root", HASH_BYTES);
-        uint8_t root[HASH_BYTES];
-
-        CHECK_U64(json_array_size(json_field(list, "items")), ==, count);
-        CHECK_U64(json_array_size(paths), ==, count);
-        for (size_t i = 0; i < count; i++) {
-            items[i] = json_digits(json_array_get(json_field(list, "items"), i));
-        }
-        streamed_root((uint32_t)count, root);
-        CHECK_BYTES(bytes_of(root, HASH_BYTES), bytes_of(expected, HASH_BYTES));
-        for (size_t i = 0; i < count; i++) {
-            const json_t *siblings = json_array_get(paths, i);
-            struct merkle_path path;
-
-            merkle_path_of(items, (uint32_t)count, (uint32_t)i, &path);
-            CHECK_U64(json_array_size(siblings), ==, path.sibling_count);
-            for (size_t k = 0; k < path.sibling_count; k++) {
-                CHECK_BYTES(json_digits(json_array_get(siblings, k)),
-                            bytes_of(path.siblings[k], HASH_BYTES));
-            }
-        }
+    for (uint32_t count = 0; count < 10; count++) {
+        vector_list(json_array_get(lists, count), count);
     }
+}
+
+TEST(what_cannot_be_counted_aborts)
+{
+    static struct merkle merkle = {.count = UINT32_MAX};
+    static struct history history = {.count = UINT64_MAX};
+    struct merkle_path path;
+
+    CHECK_ABORTS(merkle_add(&merkle, bytes_of("", 0)));
+    CHECK_ABORTS(history_add(&history, history.peaks[0]));
+    CHECK_ABORTS(merkle_path_of(items, 3, 3, &path));
+    CHECK_ABORTS(merkle_path_of(items, 0, 0, &path));
 }
 
 TEST(own_vectors_hold_for_the_history)
@@ -419,5 +444,5 @@ TESTS(TEST_ENTRY(streamed_roots_are_those_of_the_definition),
       TEST_ENTRY(a_path_of_a_wrong_length_is_refused), TEST_ENTRY(an_inner_node_is_not_an_item),
       TEST_ENTRY(a_path_in_the_largest_list_is_walked),
       TEST_ENTRY(history_roots_are_those_of_the_definition),
-      TEST_ENTRY(the_largest_history_has_all_its_peaks), TEST_ENTRY(own_vectors_hold_for_lists),
-      TEST_ENTRY(own_vectors_hold_for_the_history))
+      TEST_ENTRY(the_largest_history_has_all_its_peaks), TEST_ENTRY(what_cannot_be_counted_aborts),
+      TEST_ENTRY(own_vectors_hold_for_lists), TEST_ENTRY(own_vectors_hold_for_the_history))

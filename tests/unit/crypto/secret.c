@@ -109,11 +109,12 @@ static bool mapping_has(const void *address, const char *flag)
 
     CHECK(file != NULL);
     while (fgets(line, sizeof line, file) != NULL) {
-        unsigned long long from;
-        unsigned long long to;
+        char *dash;
+        const uintptr_t from = strtoull(line, &dash, 16);
 
-        if (sscanf(line, "%llx-%llx ", &from, &to) == 2) {
-            inside = (uintptr_t)address >= from && (uintptr_t)address < to;
+        if (dash != line && *dash == '-') {
+            inside =
+                (uintptr_t)address >= from && (uintptr_t)address < strtoull(dash + 1, NULL, 16);
         } else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
             found = strstr(line + 8, flag) != NULL;
         }

@@ -39,11 +39,11 @@ TEST(threads_that_sign_first_share_a_context)
 
     CHECK(pthread_barrier_init(&barrier, NULL, THREADS) == 0);
     memset(works, 0, sizeof works);
-    for (uint8_t i = 0; i < THREADS; i++) {
-        works[i].number = i;
+    for (uint32_t i = 0; i < THREADS; i++) {
+        works[i].number = (uint8_t)i;
         CHECK(pthread_create(&works[i].thread, NULL, sign_and_verify, &works[i]) == 0);
     }
-    for (uint8_t i = 0; i < THREADS; i++) {
+    for (uint32_t i = 0; i < THREADS; i++) {
         CHECK(pthread_join(works[i].thread, NULL) == 0);
         CHECK_U64(works[i].good, ==, ROUNDS);
     }

@@ -477,7 +477,7 @@ TEST(blocks_round_trip)
     struct bytes body;
 
     block_header_encode(&header, encoded);
-    memcpy(encoded + BLOCK_HEADER_BYTES, "abc", 3);
+    fill(encoded + BLOCK_HEADER_BYTES, 3, 'a');
     wire_blocks_begin(&writer, &blocks);
     wire_blocks_add(&writer, bytes_of(encoded, sizeof encoded));
     wire_blocks_add(&writer, bytes_of(encoded, sizeof encoded));

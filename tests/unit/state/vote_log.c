@@ -8,167 +8,9 @@
 #include "base/random.h"
 #include "proto/record.h"
 #include "tests/check.h"
+#include "tests/disk_memory.h"
 
-enum { SEGMENT = 4096, FILES_MAX = 300, SECTOR = 512, RECORDS_MAX = 4096 };
-
-struct file {
-    uint64_t number;
-    size_t size;
-    uint8_t *live;    /* what a read sees */
-    uint8_t *durable; /* what a power cut surely leaves */
-};
-
-struct memory_disk {
-    struct disk disk;
-    struct file files[FILES_MAX];
-    uint32_t count;
-    uint64_t full_at; /* create of this number fails; 0: none */
-    bool fails;       /* syncs and writes do */
-};
-
-static struct file *file_find(struct memory_disk *disk, uint64_t number)
-{
-    for (uint32_t i = 0; i < disk->count; i++) {
-        if (disk->files[i].number == number) {
-            return &disk->files[i];
-        }
-    }
-    return NULL;
-}
-
-static enum err memory_list(void *self, uint64_t *numbers, uint32_t max, uint32_t *count)
-{
-    struct memory_disk *disk = self;
-
-    *count = 0;
-    for (uint32_t i = 0; i < disk->count; i++) { /* kept ascending */
-        if (*count == max) {
-            return ERR_NO_SPACE;
-        }
-        numbers[(*count)++] = disk->files[i].number;
-    }
-    return ERR_OK;
-}
-
-static void file_insert(struct memory_disk *disk, uint64_t number, size_t size)
-{
-    uint32_t at = disk->count;
-
-    CHECK(disk->count < FILES_MAX);
-    while (at > 0 && disk->files[at - 1].number > number) {
-        disk->files[at] = disk->files[at - 1];
-        at -= 1;
-    }
-    disk->files[at] = (struct file){number, size, calloc(1, size + 1), calloc(1, size + 1)};
-    disk->count += 1;
-}
-
-static enum err memory_create(void *self, uint64_t number, size_t size)
-{
-    struct memory_disk *disk = self;
-
-    if (file_find(disk, number) != NULL) {
-        return ERR_EXISTS;
-    }
-    if (disk->full_at == number) {
-        return ERR_NO_SPACE;
-    }
-    file_insert(disk, number, size);
-    return ERR_OK;
-}
-
-static enum err memory_size(void *self, uint64_t number, size_t *out)
-{
-    *out = file_find(self, number)->size;
-    return ERR_OK;
-}
-
-static enum err memory_read(void *self, uint64_t number, size_t offset, uint8_t *out, size_t count)
-{
-    const struct file *file = file_find(self, number);
-
-    if (offset + count > file->size) {
-        return ERR_CORRUPT;
-    }
-    memcpy(out, file->live + offset, count);
-    return ERR_OK;
-}
-
-static enum err memory_write(void *self, uint64_t number, size_t offset, struct bytes bytes)
-{
-    struct memory_disk *disk = self;
-    const struct file *file = file_find(disk, number);
-
-    if (disk->fails) {
-        return ERR_IO;
-    }
-    CHECK(offset + bytes.count <= file->size);
-    memcpy(file->live + offset, bytes.at, bytes.count);
-    return ERR_OK;
-}
-
-static enum err memory_remove(void *self, uint64_t number)
-{
-    struct memory_disk *disk = self;
-    struct file *file = file_find(disk, number);
-    const size_t index = (size_t)(file - disk->files);
-
-    free(file->live);
-    free(file->durable);
-    memmove(file, file + 1, (disk->count - index - 1) * sizeof *file);
-    disk->count -= 1;
-    return ERR_OK;
-}
-
-static enum err memory_sync(void *self, uint64_t number)
-{
-    struct memory_disk *disk = self;
-    const struct file *file = file_find(disk, number);
-
-    if (disk->fails) {
-        return ERR_IO;
-    }
-    memcpy(file->durable, file->live, file->size);
-    return ERR_OK;
-}
-
-static void disk_init(struct memory_disk *disk)
-{
-    *disk = (struct memory_disk){.disk = {disk, memory_list, memory_create, memory_size,
-                                          memory_read, memory_write, memory_remove, memory_sync}};
-}
-
-static void disk_clear(struct memory_disk *disk)
-{
-    while (disk->count != 0) {
-        CHECK(memory_remove(disk, disk->files[0].number) == ERR_OK);
-    }
-}
-
-static void disk_copy(struct memory_disk *to, const struct memory_disk *from)
-{
-    disk_init(to);
-    for (uint32_t i = 0; i < from->count; i++) {
-        file_insert(to, from->files[i].number, from->files[i].size);
-        memcpy(to->files[i].live, from->files[i].live, from->files[i].size);
-        memcpy(to->files[i].durable, from->files[i].durable, from->files[i].size);
-    }
-}
-
-/* A power cut: of each sector that was not synced, the old or the new content, or half of each. */
-static void disk_cut(struct memory_disk *disk, struct random *random)
-{
-    for (uint32_t i = 0; i < disk->count; i++) {
-        const struct file *file = &disk->files[i];
-
-        for (size_t at = 0; at < file->size; at += SECTOR) {
-            const size_t kept = random_below(random, 3) * (SECTOR / 2);
-
-            memcpy(file->live + at + kept, file->durable + at + kept, SECTOR - kept);
-        }
-        memcpy(file->durable, file->live, file->size);
-    }
-}
+enum { SEGMENT = 4096 };
 
 /* ---- a log over it ---- */
 
@@ -181,14 +23,14 @@ struct opened {
     struct vote_log_found found;
 };
 
-static void log_open_key(struct opened *opened, struct memory_disk *disk, const uint8_t *key)
+static void log_open_key(struct opened *opened, struct disk_memory *disk, const uint8_t *key)
 {
     CHECK(arena_open(&opened->arena, vote_log_footprint(&options)) == ERR_OK);
     CHECK(vote_log_open(&disk->disk, &options, key, &opened->arena, &opened->log, &opened->found) ==
           ERR_OK);
 }
 
-static void log_open(struct opened *opened, struct memory_disk *disk)
+static void log_open(struct opened *opened, struct disk_memory *disk)
 {
     log_open_key(opened, disk, own_key);
 }
@@ -224,7 +66,7 @@ static enum err log_add(struct vote_log *log)
     return vote_log_append(log, seq, bytes_of(bytes, head), bytes_of(bytes + head, count - head));
 }
 
-static void log_sync(struct vote_log *log, struct memory_disk *disk)
+static void log_sync(struct vote_log *log, struct disk_memory *disk)
 {
     for (;;) {
         const struct vote_log_sync sync = vote_log_sync_begin(log);
@@ -233,7 +75,7 @@ static void log_sync(struct vote_log *log, struct memory_disk *disk)
             return;
         }
         for (uint32_t i = 0; i < sync.segment_count; i++) {
-            CHECK(memory_sync(disk, sync.segments[i]) == ERR_OK);
+            CHECK(disk->disk.sync(disk, sync.segments[i]) == ERR_OK);
         }
         vote_log_sync_end(log, &sync);
     }
@@ -265,14 +107,14 @@ static uint64_t log_read(struct vote_log *log, uint64_t last)
     return first;
 }
 
-static void log_new(struct memory_disk *disk)
+static void log_new(struct disk_memory *disk)
 {
-    disk_init(disk);
+    disk_memory_init(disk);
     CHECK(vote_log_create(&disk->disk, &options, own_key) == ERR_OK);
 }
 
 /* `count` records, each synced `every` records. */
-static void log_fill(struct memory_disk *disk, uint32_t count, uint32_t every)
+static void log_fill(struct disk_memory *disk, uint32_t count, uint32_t every)
 {
     struct opened opened;
 
@@ -292,7 +134,7 @@ static void log_fill(struct memory_disk *disk, uint32_t count, uint32_t every)
 
 TEST(a_new_log_holds_epoch_and_key)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     struct vote_log_cursor cursor = {0};
     struct record record;
@@ -317,7 +159,7 @@ TEST(a_new_log_holds_epoch_and_key)
     log_open_key(&opened, &disk, other);
     CHECK(opened.found.state == VOTE_LOG_NO_KEY);
     log_close(&opened);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 
     log_open(&opened, &disk);
     CHECK(opened.found.state == VOTE_LOG_ABSENT && opened.found.last_seq == 0);
@@ -326,7 +168,7 @@ TEST(a_new_log_holds_epoch_and_key)
 
 TEST(records_come_back_over_many_openings)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     uint64_t last = 2;
 
@@ -347,12 +189,12 @@ TEST(records_come_back_over_many_openings)
         log_close(&opened); /* a killed process: the cache stays */
     }
     CHECK_U64(disk.count, >=, 5);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 TEST(what_opening_read_back_is_durable)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     struct random random = {5};
 
@@ -361,18 +203,18 @@ TEST(what_opening_read_back_is_durable)
     CHECK_U64(opened.found.last_seq, ==, 42);
     CHECK_U64(vote_log_durable_seq(opened.log), ==, 42);
     log_close(&opened);
-    disk_cut(&disk, &random);
+    disk_memory_cut(&disk, &random);
     log_open(&opened, &disk);
     CHECK(opened.found.state == VOTE_LOG_WHOLE);
     CHECK_U64(opened.found.last_seq, ==, 42);
     log_close(&opened);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 /* A4: every length to which the last record can be cut, followed by zeros or by garbage. */
 TEST(a_torn_last_record_is_dropped_at_every_length)
 {
-    struct memory_disk whole;
+    struct disk_memory whole;
     struct opened opened;
     size_t end;
 
@@ -382,10 +224,10 @@ TEST(a_torn_last_record_is_dropped_at_every_length)
     log_close(&opened);
     for (size_t cut = 1; cut < 60; cut++) {
         for (uint32_t garbage = 0; garbage < 2; garbage++) {
-            struct memory_disk disk;
+            struct disk_memory disk;
             uint8_t *live;
 
-            disk_copy(&disk, &whole);
+            disk_memory_copy(&disk, &whole);
             live = disk.files[0].live;
             memset(live + end - cut, garbage == 0 ? 0 : 0xa5, garbage == 0 ? cut : cut + 30);
             log_open(&opened, &disk);
@@ -403,14 +245,14 @@ TEST(a_torn_last_record_is_dropped_at_every_length)
             log_open(&opened, &disk);
             CHECK(opened.found.state == VOTE_LOG_WHOLE && opened.found.dropped_bytes == 0);
             log_close(&opened);
-            disk_clear(&disk);
+            disk_memory_clear(&disk);
         }
     }
-    disk_clear(&whole);
+    disk_memory_clear(&whole);
 }
 
 /* Where record `seq` begins. */
-static void place_of(struct memory_disk *disk, uint64_t seq, uint64_t *segment, size_t *offset)
+static void place_of(struct disk_memory *disk, uint64_t seq, uint64_t *segment, size_t *offset)
 {
     struct opened opened;
     struct vote_log_cursor cursor = {0};
@@ -431,7 +273,7 @@ static void place_of(struct memory_disk *disk, uint64_t seq, uint64_t *segment, 
 /* A5: each byte flipped.  Each record but the last was synced before the next one was written. */
 TEST(a_flipped_byte_is_damage_or_a_torn_end_never_a_gap)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     uint64_t segments[64];
     size_t offsets[64];
@@ -446,10 +288,10 @@ TEST(a_flipped_byte_is_damage_or_a_torn_end_never_a_gap)
     }
     for (uint32_t f = 0; f < disk.count; f++) {
         for (size_t at = 0; at < SEGMENT; at++) {
-            struct memory_disk copy;
+            struct disk_memory copy;
             uint64_t hit = 0; /* newest record that begins at or before the byte */
 
-            disk_copy(&copy, &disk);
+            disk_memory_copy(&copy, &disk);
             copy.files[f].live[at] ^= (uint8_t)(1U << (at % 8));
             log_open(&opened, &copy);
             for (uint64_t seq = 1; seq <= last; seq++) {
@@ -471,49 +313,50 @@ TEST(a_flipped_byte_is_damage_or_a_torn_end_never_a_gap)
                 }
             }
             log_close(&opened);
-            disk_clear(&copy);
+            disk_memory_clear(&copy);
         }
     }
     CHECK_U64(damaged, >, 1500);
     CHECK_U64(dropped, >, 40);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 /* The same for sectors: zeroed, or replaced by another sector of the log (A5, A7). */
 TEST(a_lost_or_misplaced_sector_is_noticed)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
 
     log_fill(&disk, 40, 1);
     for (uint32_t f = 0; f + 1 < disk.count;
          f++) { /* the newest segment may hold the last record alone */
-        for (size_t at = 0; at < SEGMENT; at += SECTOR) {
+        for (size_t at = 0; at < SEGMENT; at += DISK_MEMORY_SECTOR) {
             for (uint32_t what = 0; what < 2; what++) {
-                struct memory_disk copy;
+                struct disk_memory copy;
                 uint8_t *live;
 
-                disk_copy(&copy, &disk);
+                disk_memory_copy(&copy, &disk);
                 live = copy.files[f].live;
                 if (what == 0) {
-                    memset(live + at, 0, SECTOR);
+                    memset(live + at, 0, DISK_MEMORY_SECTOR);
                 } else {
                     memmove(live + at,
-                            disk.files[(f + 1) % disk.count].live + (at + SECTOR) % SEGMENT,
-                            SECTOR);
+                            disk.files[(f + 1) % disk.count].live +
+                                (at + DISK_MEMORY_SECTOR) % SEGMENT,
+                            DISK_MEMORY_SECTOR);
                 }
                 log_open(&opened, &copy);
-                if (memcmp(live + at, disk.files[f].live + at, SECTOR) != 0 &&
+                if (memcmp(live + at, disk.files[f].live + at, DISK_MEMORY_SECTOR) != 0 &&
                     opened.found.state == VOTE_LOG_WHOLE) {
                     CHECK_U64(opened.found.last_seq, ==,
                               42); /* it hit the unused end of a segment */
                 }
                 log_close(&opened);
-                disk_clear(&copy);
+                disk_memory_clear(&copy);
             }
         }
     }
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 /* A2, A3: a power cut keeps any part of what was not synced; the log opens, and holds all that was synced. */
@@ -521,7 +364,7 @@ TEST(a_power_cut_takes_unsynced_records_alone)
 {
     for (uint64_t seed = 1; seed <= 400; seed++) {
         struct random random = {seed};
-        struct memory_disk disk;
+        struct disk_memory disk;
         struct opened opened;
         uint64_t synced = 2;
 
@@ -543,10 +386,10 @@ TEST(a_power_cut_takes_unsynced_records_alone)
             }
             log_close(&opened);
             if (random_below(&random, 3) != 0) {
-                disk_cut(&disk, &random);
+                disk_memory_cut(&disk, &random);
             }
         }
-        disk_clear(&disk);
+        disk_memory_clear(&disk);
     }
 }
 
@@ -555,7 +398,7 @@ TEST(a_cut_between_two_segments_of_one_sync)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
         struct random random = {seed};
-        struct memory_disk disk;
+        struct disk_memory disk;
         struct opened opened;
         struct vote_log_sync sync;
 
@@ -567,72 +410,72 @@ TEST(a_cut_between_two_segments_of_one_sync)
         sync = vote_log_sync_begin(opened.log);
         CHECK_U64(sync.segment_count, >=, 2);
         for (uint32_t i = 0; i < random_below(&random, sync.segment_count); i++) {
-            CHECK(memory_sync(&disk, sync.segments[i]) == ERR_OK);
+            CHECK(disk.disk.sync(&disk, sync.segments[i]) == ERR_OK);
         }
         log_close(&opened);
-        disk_cut(&disk, &random);
+        disk_memory_cut(&disk, &random);
         log_open(&opened, &disk);
         CHECK(opened.found.state == VOTE_LOG_WHOLE);
         (void)log_read(opened.log, opened.found.last_seq);
         log_close(&opened);
-        disk_clear(&disk);
+        disk_memory_clear(&disk);
     }
 }
 
 TEST(a_missing_segment_is_damage)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
 
     log_fill(&disk, 60, 1);
     CHECK_U64(disk.count, >=, 4);
     for (uint32_t f = 0; f + 1 < disk.count; f++) {
-        struct memory_disk copy;
+        struct disk_memory copy;
 
-        disk_copy(&copy, &disk);
-        CHECK(memory_remove(&copy, f + 1) == ERR_OK);
+        disk_memory_copy(&copy, &disk);
+        CHECK(copy.disk.remove(&copy, f + 1) == ERR_OK);
         log_open(&opened, &copy);
         CHECK(opened.found.state == VOTE_LOG_DAMAGED);
         CHECK_U64(opened.found.segment, ==, f + 1);
         CHECK_U64(opened.found.offset, ==, 0);
         log_close(&opened);
-        disk_clear(&copy);
+        disk_memory_clear(&copy);
     }
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 /* D-35: one segment's bytes stand under another's number. */
 TEST(a_duplicated_segment_is_damage)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
 
     log_fill(&disk, 60, 1);
     for (uint32_t from = 0; from < disk.count; from++) {
         for (uint32_t to = 0; to <= disk.count; to++) {
-            struct memory_disk copy;
+            struct disk_memory copy;
 
             if (from == to) {
                 continue;
             }
-            disk_copy(&copy, &disk);
+            disk_memory_copy(&copy, &disk);
             if (to == disk.count) {
-                file_insert(&copy, to + 1, SEGMENT);
+                disk_memory_insert(&copy, to + 1, SEGMENT);
             }
             memcpy(copy.files[to].live, disk.files[from].live, SEGMENT);
             log_open(&opened, &copy);
             CHECK(opened.found.state == VOTE_LOG_DAMAGED);
             CHECK_U64(opened.found.segment, ==, to + 1);
             log_close(&opened);
-            disk_clear(&copy);
+            disk_memory_clear(&copy);
         }
     }
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 TEST(a_segment_cut_short_is_damage_unless_it_is_the_last)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
 
     log_fill(&disk, 60, 1);
@@ -641,19 +484,19 @@ TEST(a_segment_cut_short_is_damage_unless_it_is_the_last)
     CHECK(opened.found.state == VOTE_LOG_DAMAGED && opened.found.segment == 2);
     log_close(&opened);
     disk.files[1].size = SEGMENT;
-    file_insert(&disk, disk.count + 1, 700); /* a power cut while it was made */
+    disk_memory_insert(&disk, disk.count + 1, 700); /* a power cut while it was made */
     log_open(&opened, &disk);
     CHECK(opened.found.state == VOTE_LOG_WHOLE && opened.found.last_seq == 62);
     while (vote_log_last_seq(opened.log) < 90) {
         CHECK(log_add(opened.log) == ERR_OK);
     }
     log_close(&opened);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 TEST(freed_segments_go_once_that_is_durable)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     uint32_t before;
 
@@ -679,17 +522,17 @@ TEST(freed_segments_go_once_that_is_durable)
     log_close(&opened);
 
     /* And one that is needed may not be missing. */
-    CHECK(memory_remove(&disk, disk.files[0].number) == ERR_OK);
+    CHECK(disk.disk.remove(&disk, disk.files[0].number) == ERR_OK);
     log_open(&opened, &disk);
     CHECK(opened.found.state == VOTE_LOG_DAMAGED);
     CHECK_U64(opened.found.segment, ==, disk.files[0].number - 1);
     log_close(&opened);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 TEST(freeing_everything_keeps_the_newest_segment)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     struct vote_log_cursor cursor = {0};
     enum err error;
@@ -715,12 +558,12 @@ TEST(freeing_everything_keeps_the_newest_segment)
     CHECK_U64(keys, ==, 1);
     CHECK_U64(epoch_seq, ==, 379); /* the newest with seq mod 11 == 5 */
     log_close(&opened);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 TEST(errors_stop_the_log)
 {
-    struct memory_disk disk;
+    struct disk_memory disk;
     struct opened opened;
     enum err error = ERR_OK;
 
@@ -739,25 +582,25 @@ TEST(errors_stop_the_log)
     CHECK(vote_log_open(&disk.disk, &options, own_key, &opened.arena, &opened.log, &opened.found) ==
           ERR_IO); /* A10: a sync that fails */
     log_close(&opened);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
     CHECK(vote_log_create(&disk.disk, &options, own_key) == ERR_IO);
     CHECK_U64(disk.count, ==, 0);
     disk.fails = false;
     CHECK(vote_log_create(&disk.disk, &options, own_key) == ERR_OK);
-    disk_clear(&disk);
+    disk_memory_clear(&disk);
 }
 
 /* What a stranger puts into a body is no record, wherever the body is torn. */
 TEST(a_record_inside_a_body_shows_nothing)
 {
-    struct memory_disk other;
-    struct memory_disk disk;
+    struct disk_memory other;
+    struct disk_memory disk;
     struct opened opened;
     uint8_t record[345] = {RECORD_BLOCK};
     struct vote_log_options stranger = options;
 
     stranger.salt[0] ^= 1;
-    disk_init(&other);
+    disk_memory_init(&other);
     CHECK(vote_log_create(&other.disk, &stranger, own_key) == ERR_OK);
     log_open(&opened, &other);
     for (uint32_t i = 0; i < 30; i++) {
@@ -778,8 +621,8 @@ TEST(a_record_inside_a_body_shows_nothing)
     CHECK(opened.found.state == VOTE_LOG_WHOLE);
     CHECK_U64(opened.found.last_seq, ==, 2);
     log_close(&opened);
-    disk_clear(&disk);
-    disk_clear(&other);
+    disk_memory_clear(&disk);
+    disk_memory_clear(&other);
 }
 
 TESTS(TEST_ENTRY(a_new_log_holds_epoch_and_key), TEST_ENTRY(records_come_back_over_many_openings),
