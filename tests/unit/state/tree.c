@@ -36,7 +36,12 @@ static struct arena memory;
 static struct arena scratch;
 static struct kv *kv;
 static struct state *state;
-static struct state_options options = {.overlay_bytes = 2 << 20, .retain_versions = 5};
+static struct state_options options = {
+    .overlay_bytes = 2 << 20,
+    .retain_versions = 5,
+    .row_cache_bytes = 64 << 10, /* small, so that much is thrown out */
+    .node_cache_bytes = 64 << 10,
+};
 
 static struct bytes key_of(uint64_t number, uint8_t out[11])
 {
