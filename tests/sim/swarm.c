@@ -311,11 +311,12 @@ static void crash_one(struct sim *sim, struct node *node)
         return;
     }
     if (percent(random, swarm->crash_point_percent)) {
+        const uint32_t k = (uint32_t)between(random, 1, 6);
+
         if (percent(random, 70)) {
-            disk_sim_crash_at(&node->disk, (uint32_t)between(random, 1, 6),
-                              (enum disk_moment)random_below(random, 5));
+            disk_sim_crash_at(&node->disk, k, (enum disk_moment)random_below(random, 5));
         } else {
-            kv_sim_crash_at(&node->blocks, (uint32_t)between(random, 1, 3), percent(random, 50));
+            kv_sim_crash_at(&node->blocks, (k + 1) / 2, percent(random, 50));
         }
         return;
     }
@@ -339,8 +340,9 @@ void swarm_down(struct node *node)
         const struct disk_segment *segment = &node->disk.segments[at];
 
         if (segment->touched > 128) {
-            disk_sim_flip(&node->disk, at, random_below(random, segment->touched),
-                          (uint32_t)random_below(random, 8));
+            const size_t offset = random_below(random, segment->touched);
+
+            disk_sim_flip(&node->disk, at, offset, (uint32_t)random_below(random, 8));
         }
     }
     sim_push(sim, &(struct event){.kind = EVENT_RESTART,
