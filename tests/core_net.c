@@ -340,8 +340,8 @@ static void net_message(struct net *net, uint32_t from, uint32_t to, struct byte
 {
     struct net_item *item;
 
-    if (from == to || to >= net->n || !net->nodes[to].up ||
-        (net->filter != NULL && !net->filter(net, from, to, message))) {
+    if (from == to || to >= net->n ||
+        (net->filter != NULL && !net->filter(net, from, to, message)) || !net->nodes[to].up) {
         return;
     }
     item = item_add(net, net->now_ms + NET_DELAY_MS, to);
@@ -510,6 +510,7 @@ void net_up(struct net *net, uint32_t node)
                              .params = net->params,
                              .final = host->final,
                              .final_header = host->final_header,
+                             .bodies_max = NET_BODIES,
                              .record_whole = host->report != SX_REPORT_LOST_DATA,
                              .seed = node + 1};
     struct sx_event event = {.kind = SX_START, .start = &start};
@@ -758,6 +759,24 @@ void net_give_vote(struct net *net, uint32_t from, uint32_t to, const struct vot
 
     wire_vote_write(&writer, vote);
     net_message(net, from, to, writer_done(&writer), false);
+}
+
+void net_give_get(struct net *net, uint32_t from, uint32_t to, const struct wire_get_certs *get)
+{
+    uint8_t bytes[512];
+    struct writer writer = writer_of(bytes, sizeof bytes);
+
+    wire_get_certs_write(&writer, get);
+    net_message(net, from, to, writer_done(&writer), false);
+}
+
+void net_play(struct net *net, uint32_t member, bool played)
+{
+    for (uint32_t i = 0; i < net->n; i++) {
+        if (i != member && net->nodes[i].up) {
+            net_session(net, i, member, played ? SX_SESSION_OPENED : SX_SESSION_CLOSED);
+        }
+    }
 }
 
 void net_give_certificate(struct net *net, uint32_t from, uint32_t to,

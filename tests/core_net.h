@@ -19,6 +19,7 @@ enum {
     NET_QUEUE_MAX = 65536,
     NET_DELAY_MS = 5,
     NET_DELTA_MS = 100,
+    NET_BODIES = 16, /* places for bodies above the final block */
 };
 
 struct net_block {
@@ -145,6 +146,9 @@ void net_give_proposal(struct net *net, uint32_t from, uint32_t to, struct candi
 /* A NEW proposal whose header may be of any view. */
 void net_give_proposal_with(struct net *net, uint32_t from, uint32_t to, struct candidate candidate,
                             const struct block_header *header);
+void net_give_get(struct net *net, uint32_t from, uint32_t to, const struct wire_get_certs *get);
+/* Sessions of all up nodes with a member that only the test plays open, or close. */
+void net_play(struct net *net, uint32_t member, bool played);
 /* The host of a node has fetched this block. */
 void net_give_body(struct net *net, uint32_t node, const uint8_t *hash);
 
