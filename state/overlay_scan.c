@@ -103,6 +103,7 @@ static void place_sources(struct scan_place *place, const struct overlay *overla
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are those of a scan. */
 enum err overlay_scan_begin(struct overlay *overlay, enum state_space space, struct bytes prefix,
                             struct bytes from, bool reverse, struct arena *arena,
                             struct overlay_scan *out)

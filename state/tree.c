@@ -420,6 +420,7 @@ static enum err walk_step(struct tree_walk *walk, const struct tree_source *sour
     return walk_down(walk, source, child, update->key_hash);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one visit a touched node, in one loop. */
 static enum err walk_updates(struct tree_walk *walk, struct overlay *overlay,
                              const struct tree_source *source, const struct update *list)
 {

@@ -61,7 +61,9 @@ static bool refused(void)
     child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL) {
+            _exit(1);
+        }
         (void)signal(SIGABRT, SIG_DFL);
         registry_check(&plant.registry);
         _exit(0);

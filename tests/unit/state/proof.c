@@ -446,8 +446,7 @@ static void vector_tree(const json_t *tree, struct state *state)
     size_t i;
     json_t *object;
 
-    json_array_foreach(json_object_get(tree, "rows"), i, object)
-    {
+    json_array_foreach (json_object_get(tree, "rows"), i, object) {
         struct bytes key;
         struct bytes value;
 
@@ -465,8 +464,7 @@ static void vector_tree(const json_t *tree, struct state *state)
     CHECK(overlay_root(overlay, got) == ERR_OK);
     CHECK_BYTES(bytes_of(got, HASH_BYTES), wanted);
     overlay_drop(overlay);
-    json_array_foreach(json_object_get(tree, "proofs"), i, object)
-    {
+    json_array_foreach (json_object_get(tree, "proofs"), i, object) {
         static uint8_t bytes[TREE_PROOF_BYTES_MAX];
         struct bytes key;
         struct bytes proof;
@@ -493,8 +491,7 @@ TEST(vectors_of_trees_hold)
 
     CHECK(arena_open(&arena, state_footprint(&options)) == ERR_OK);
     CHECK(state_open(&options, kv, &arena, &state) == ERR_OK);
-    json_array_foreach(json_object_get(file, "trees"), i, tree)
-    {
+    json_array_foreach (json_object_get(file, "trees"), i, tree) {
         vector_tree(tree, state);
     }
     CHECK_U64(i, ==, 7);
@@ -513,8 +510,7 @@ TEST(vectors_of_wrong_proofs_are_refused)
     size_t i;
 
     CHECK(field(wrong, "root", memory, sizeof memory, &of));
-    json_array_foreach(json_object_get(wrong, "proofs"), i, object)
-    {
+    json_array_foreach (json_object_get(wrong, "proofs"), i, object) {
         if (vector_holds(object, of.at)) {
             check_failed(__FILE__, __LINE__, "holds: %s",
                          json_string_value(json_object_get(object, "why")));
