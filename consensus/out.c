@@ -15,7 +15,7 @@ enum { MESSAGE_BYTES = 304 }; /* of any message but CERT and PROPOSAL, which lie
 
 _Static_assert((size_t)WIRE_STATUS_BYTES_MAX <= (size_t)MESSAGE_BYTES, "STATUS fits");
 _Static_assert((size_t)1 + VOTE_BYTES <= (size_t)MESSAGE_BYTES, "VOTE fits");
-_Static_assert((size_t)10 + 9 * WIRE_GET_CERTS_MAX <= (size_t)MESSAGE_BYTES, "GET_CERTS fits");
+_Static_assert(10 + (size_t)9 * WIRE_GET_CERTS_MAX <= (size_t)MESSAGE_BYTES, "GET_CERTS fits");
 
 static size_t record_bytes(uint32_t n)
 {

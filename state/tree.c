@@ -438,6 +438,7 @@ static enum err walk_updates(struct tree_walk *walk, struct overlay *overlay,
         before = update;
     }
     while (walk->depth > 0) {
+        INVARIANT(before != NULL); /* a walk goes down for an update only */
         TRY(walk_up(walk, overlay, before->key_hash));
     }
     return ERR_OK;

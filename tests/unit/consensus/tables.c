@@ -219,14 +219,10 @@ TEST(votes_of_left_views_are_answered)
     begin();
     give_cert(VOTE_NULLIFY, net_candidate(1, 0, NULL));
     give_vote(other(1), VOTE_NULLIFY, net_candidate(1, 0, NULL)); /* within 100 ms: C-8 covers it */
-    net_run(&net, 150);
+    net_run(&net, 1200); /* the relay of C-8 showed it the certificate: that counts for a second */
     memset(&seen, 0, sizeof seen);
     give_vote(other(1), VOTE_NULLIFY, net_candidate(1, 0, NULL));
     CHECK_U64(seen.certs, ==, 1);
-    give_vote(other(1), VOTE_NULLIFY, net_candidate(1, 0, NULL));
-    CHECK_U64(seen.certs, ==, 1);
-    net_run(&net, 1000);
-    memset(&seen, 0, sizeof seen);
     give_vote(other(1), VOTE_NULLIFY, net_candidate(1, 0, NULL));
     CHECK_U64(seen.certs, ==, 1);
     net_close(&net);
