@@ -11,7 +11,7 @@
 extern int mutant_chosen; /* defined in tests/sim */
 #define MUTANT_IS(k) (MUTANT == (k))
 #else
-#define MUTANT_IS(k) 0
+#define MUTANT_IS(k) ((k) < 0) /* never: numbers begin at 1 */
 #endif
 
 #endif /* BASE_MUTANT_H */

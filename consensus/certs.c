@@ -49,7 +49,7 @@ void cert_foreign(struct sx *sx, const struct statement *statement)
         mine_allows(&mine, statement)) {
         return;
     }
-    if (!sx->foreign) {
+    if (!sx->foreign) { /* said once */
         out_report(sx, SX_REPORT_FOREIGN_VOTE, view);
     }
     sx->foreign = true;
@@ -129,7 +129,7 @@ void cert_take(struct sx *sx, const struct certificate *certificate)
         return;
     }
     if (view >= sx->cur) { /* C-1 */
-        if (slot_full(sx)) {
+        if (slot_full(sx) && !(statement->kind == VOTE_FINALIZE && slot_spare(sx))) {
             out_report(sx, SX_REPORT_VIEWS_FULL, sx->cur);
             return;
         }
@@ -140,9 +140,11 @@ void cert_take(struct sx *sx, const struct certificate *certificate)
         return;
     }
     sx->certified_count += first ? 1 : 0;
+    sx->restored_certs |= sx->phase == PHASE_RESTORING;
     sx->progress_ms = sx->now;
     sx->dirty = true;
-    if (statement->kind == VOTE_FINALIZE && view > sx->top_final) {
+    if ((statement->kind == VOTE_FINALIZE || MUTANT_IS(71)) && view > sx->top_final &&
+        statement->kind != VOTE_NULLIFY) {
         sx->top_final = view;
     }
     if (sx->cur != previous) {

@@ -200,6 +200,7 @@ struct relay {
 struct sweep {
     uint64_t next; /* view; 0: nothing to do */
     uint64_t last;
+    uint32_t left; /* views */
     uint8_t item;  /* of the view: 0..2 own votes, 3..5 certificates */
     uint8_t wants; /* SWEEP_... */
 };
@@ -208,6 +209,7 @@ enum {
     SWEEP_OWN = 1,     /* own votes */
     SWEEP_NULLIFY = 2, /* own NULLIFY votes of cur and of uncertified views */
     SWEEP_CERTS = 4,
+    SWEEP_GAPS = 8, /* only views without certificate */
     SWEEP_ITEMS = 6,
 
     PUSH_FINAL = 1,     /* the final certificate */
@@ -227,9 +229,7 @@ struct peer {
     uint64_t final_view;
     uint64_t final_height;
     uint64_t status_view; /* of the bitmaps below */
-    uint64_t status_parent;
     uint64_t top_view;
-    uint8_t status_hash[HASH_BYTES];
     uint8_t bitmaps[KINDS][BITMAP_BYTES_MAX];
     uint64_t status_answer_ms; /* not before this time, C-9(a) */
     uint64_t answer_ms;        /* C-9(b) */
@@ -238,8 +238,10 @@ struct peer {
     uint64_t tokens_ms;
     uint8_t pushes;
     uint16_t push_index;
-    struct sweep low;
-    struct sweep high;
+    struct sweep low;  /* from the lowest view up */
+    struct sweep high; /* the newest views */
+    struct sweep gaps; /* views without certificate */
+    bool relayed;      /* what was restored was sent to it (C-1) */
 };
 
 enum phase { PHASE_NEW, PHASE_RESTORING, PHASE_RUNNING };
@@ -326,6 +328,8 @@ struct sx {
     uint64_t status_at;
     uint64_t missing_at; /* ask for uncertified views */
     uint64_t standstill_at;
+    uint64_t standstill_from; /* the next pass begins here */
+    bool restored_certs;      /* the record held certificates */
     uint64_t push_votes_at;
     uint64_t push_at;  /* pushes wait for tokens; NEVER: there are none */
     uint64_t deadline; /* as last told */
@@ -419,6 +423,7 @@ bool slot_certified_any(const struct sx *sx, uint64_t view);
 void slot_old_certified(struct sx *sx, uint64_t view, enum vote_kind kind);
 void slot_drop(struct sx *sx, uint64_t old_final);
 bool slot_full(const struct sx *sx);
+bool slot_spare(const struct sx *sx);
 uint8_t *slot_cert_memory(const struct sx *sx, const struct view *view, enum vote_kind kind);
 void slot_check(const struct sx *sx);
 struct mine mine_of(const struct sx *sx, uint64_t view);
@@ -450,6 +455,7 @@ void cert_foreign(struct sx *sx, const struct statement *statement);
 
 /* tree.c: blocks and the tip. */
 uint16_t block_find(const struct sx *sx, const uint8_t *hash);
+bool block_room(struct sx *sx);
 uint16_t block_add(struct sx *sx, const uint8_t *hash);
 void block_header_put(struct sx *sx, uint16_t place, const struct block_header *header);
 void block_want(struct sx *sx, uint16_t place, uint16_t holder);
@@ -506,6 +512,7 @@ void repair_final_to(struct sx *sx, uint16_t peer);
 void repair_final_ask(struct sx *sx);
 uint32_t repair_missing(const struct sx *sx, struct wire_want *wants, uint32_t max);
 uint32_t repair_lacking(const struct sx *sx, struct wire_want *wants, uint32_t max);
+bool repair_behind(const struct sx *sx);
 bool repair_top(const struct sx *sx, struct candidate *out);
 uint64_t repair_deadline(const struct sx *sx);
 uint64_t repair_lowest_uncertified(struct sx *sx, uint64_t from);
@@ -524,7 +531,7 @@ void ballot_signed(struct sx *sx, uint32_t request, const uint8_t *signature);
 /* intake.c: messages. */
 bool intake_wants(const struct sx *sx, struct bytes message);
 void intake_message(struct sx *sx, uint32_t peer, const struct verified_message *message);
-void intake_session(struct sx *sx, uint32_t peer, enum sx_session what);
+void intake_session(struct sx *sx, uint32_t index, enum sx_session what);
 
 /* out.c: queues of what goes out, and their bytes. */
 void send_push(struct sx *sx, struct send_item item);

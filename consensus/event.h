@@ -30,7 +30,7 @@ enum {
     SX_BLOCKS_MAX = 512, /* blocks above the final one that the core knows at once */
 };
 
-#define SX_TO_ALL UINT32_MAX              /* every other validator */
+#define SX_TO_ALL        UINT32_MAX       /* every other validator */
 #define SX_TO_FULL_NODES (UINT32_MAX - 1) /* every attached full node */
 
 /* Numbers of the parameters that the core itself needs (docs/protocol/consensus.md 8.22). */
@@ -88,7 +88,7 @@ enum sx_report {
     SX_REPORT_BODIES_FULL,  /* bodies above the final block reached their limit: REPEAT only */
     SX_REPORT_FOREIGN_VOTE, /* a vote under the own key that the record lacks: no vote any more */
     SX_REPORT_LOST_DATA,    /* the record of own votes is not whole: no vote until 8.11 allows it */
-    SX_REPORT_CONFLICT,     /* two certificates of one epoch that cannot both be: more than f faulty */
+    SX_REPORT_CONFLICT, /* two certificates of one epoch that cannot both be: more than f faulty */
 };
 
 struct sx_event {
@@ -133,8 +133,8 @@ struct sx_event {
         } signed_;
         struct {
             struct candidate final;
-            struct block_header header; /* of the final block */
-            struct bytes certificate;   /* its bytes, without a message type */
+            struct block_header header;  /* of the final block */
+            struct bytes certificate;    /* its bytes, without a message type */
             const struct sx_start *next; /* the next epoch, after an EPOCH_END block; else NULL */
         } committed;
     };
@@ -161,7 +161,7 @@ struct sx_out {
         uint32_t request;
         uint64_t after_seq;
         struct bytes statement; /* STATEMENT_BYTES to sign */
-    } signs[SX_ASKS_MAX]; /* answered by SX_SIGNED */
+    } signs[SX_ASKS_MAX];       /* answered by SX_SIGNED */
     struct {
         uint32_t to;        /* validator index, SX_TO_ALL or SX_TO_FULL_NODES */
         uint64_t after_seq; /* must be durable: the driver asserts it; 0: nothing to wait for */
@@ -172,13 +172,15 @@ struct sx_out {
         const uint8_t *block; /* header and body are wanted; answered by SX_BODY */
         uint32_t peer;        /* to ask first; the driver goes on to others until it has it */
     } fetches[SX_ASKS_MAX];
-    const uint8_t *commits[SX_COMMITS_MAX]; /* oldest first, all executed; answered by SX_COMMITTED */
-    struct candidate commit_final;          /* what commit_certificate finalizes */
-    const struct certificate *commit_certificate; /* NULL: no commit.  With no commits: a REPEAT */
+    const uint8_t
+        *commits[SX_COMMITS_MAX];  /* oldest first, all executed; answered by SX_COMMITTED */
+    struct candidate commit_final; /* what commit_certificate finalizes */
+    const struct certificate *commit_certificate;  /* NULL: no commit.  With no commits: a REPEAT */
     const struct certificate *keeps[SX_KEEPS_MAX]; /* for evidence; in the same batch */
     struct {
         bool changed; /* answered by SX_WORK, again whenever the answer changes */
-        bool known;   /* false: a view below cur has no certificate, there is no tip to judge */
+        bool
+            known; /* false: a certificate below cur or the tip's block is missing: nothing to judge */
         uint64_t view;
         uint64_t cur;
         const uint8_t *block;
@@ -193,7 +195,8 @@ struct sx_out {
     } report; /* for log and metrics; of one step the first */
     uint32_t execute_count, record_count, sign_count, send_count, fetch_count;
     uint32_t commit_count, keep_count;
-    uint64_t free_seq;    /* the vote log may drop segments whose records are all below it; 0: nothing new */
+    uint64_t
+        free_seq; /* the vote log may drop segments whose records are all below it; 0: nothing new */
     uint64_t deadline_ms; /* call back at this time; UINT64_MAX for never */
     bool more;            /* something did not fit: step with SX_MORE before any other event */
 };

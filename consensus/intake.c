@@ -160,6 +160,7 @@ void intake_session(struct sx *sx, uint32_t index, enum sx_session what)
         before = *peer;
         *peer = (struct peer){.open = true,
                               .heard_ms = sx->now,
+                              .relayed = before.relayed,
                               .status_answer_ms = before.status_answer_ms,
                               .answer_ms = before.answer_ms};
         repair_session(sx, (uint16_t)index);
@@ -170,6 +171,7 @@ void intake_session(struct sx *sx, uint32_t index, enum sx_session what)
         peer->pushes = 0;
         peer->low = (struct sweep){0};
         peer->high = (struct sweep){0};
+        peer->gaps = (struct sweep){0};
         break;
     case SX_SESSION_HEARD:
         peer->heard_ms = sx->now;

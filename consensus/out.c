@@ -15,7 +15,7 @@ enum { MESSAGE_BYTES = 304 }; /* of any message but CERT and PROPOSAL, which lie
 
 _Static_assert((size_t)WIRE_STATUS_BYTES_MAX <= (size_t)MESSAGE_BYTES, "STATUS fits");
 _Static_assert((size_t)1 + VOTE_BYTES <= (size_t)MESSAGE_BYTES, "VOTE fits");
-_Static_assert((size_t)10 + 9 * WIRE_GET_CERTS_MAX <= (size_t)MESSAGE_BYTES, "GET_CERTS fits");
+_Static_assert(10 + (size_t)9 * WIRE_GET_CERTS_MAX <= (size_t)MESSAGE_BYTES, "GET_CERTS fits");
 
 static size_t record_bytes(uint32_t n)
 {
@@ -399,7 +399,8 @@ static void flush_commit(struct sx *sx, struct sx_out *out)
 static void flush_tip(struct sx *sx, struct sx_out *out)
 {
     struct candidate tip = {.block_hash = {0}};
-    const bool known = tip_candidate(sx, &tip);
+    const uint16_t place = tip_candidate(sx, &tip) ? block_find(sx, tip.block_hash) : BLOCK_NONE;
+    const bool known = place != BLOCK_NONE && sx->blocks[place].verdict == BLOCK_VALID;
 
     out->tip.changed = !sx->tip_told.valid || sx->tip_told.known != known ||
                        sx->tip_told.view != tip.view || sx->tip_told.cur != sx->cur ||

@@ -111,6 +111,10 @@ uint32_t repair_missing(const struct sx *sx, struct wire_want *wants, uint32_t m
         }
         view -= 1;
     }
+    if (count == 0 && missing != 0) { /* deeper than one search: the lowest one known */
+        wants[0] = (struct wire_want){.view = sx->certified_below, .kind = WIRE_CERT_ANY};
+        count = sx->certified_below > sx->final.view && sx->certified_below < sx->cur ? 1 : 0;
+    }
     return count;
 }
 
@@ -199,6 +203,22 @@ void repair_final_ask(struct sx *sx)
     send_get(sx, peer_next(sx), sx->final.view, VOTE_FINALIZE);
 }
 
+/* More than f members claim to be more than two blocks ahead: this node is to catch up first (8.18). */
+bool repair_behind(const struct sx *sx)
+{
+    uint32_t ahead = 0;
+
+    for (uint32_t i = 0; i < sx->n; i++) {
+        const struct peer *peer = &sx->peers[i];
+
+        if (peer->told && peer->epoch == sx->epoch && peer->final_height > 2 &&
+            peer->final_height - 2 > sx->blocks[BLOCK_FINAL].header.height) {
+            ahead += 1;
+        }
+    }
+    return ahead > sx->f;
+}
+
 bool repair_top(const struct sx *sx, struct candidate *out)
 {
     uint64_t view = sx->cur - 1;
@@ -253,9 +273,10 @@ void relay_add(struct sx *sx, const struct certificate *certificate)
     if (sx->own == VALIDATOR_NONE || (MUTANT_IS(314) && kind == VOTE_FINALIZE)) {
         return;
     }
-    if (sx->phase == PHASE_RUNNING) {
-        relay_now(sx, view, kind);
+    if (sx->phase != PHASE_RUNNING) {
+        return; /* restored ones are sent when a session opens */
     }
+    relay_now(sx, view, kind);
     if (sx->relay_count == RELAYS_MAX) { /* the oldest gives way: C-9 repairs what it would have */
         sx->relay_first = (sx->relay_first + 1) % RELAYS_MAX;
         sx->relay_count -= 1;
@@ -314,23 +335,30 @@ static void send_view_certs(struct sx *sx, uint16_t to, uint64_t view)
     }
 }
 
+static void most(uint64_t *known, uint64_t claimed)
+{
+    *known = claimed > *known ? claimed : *known;
+}
+
+/* What a peer is known to hold only grows while its session lasts, so that a STATUS that comes late says nothing. */
 static void peer_told(struct peer *peer, const struct wire_status *status, bool same_epoch)
 {
     peer->told = true;
-    peer->epoch = status->epoch;
-    peer->cur = status->cur;
-    peer->final_view = status->final_view;
-    peer->final_height = status->final_height;
-    peer->status_view = 0;
-    peer->top_view = 0;
-    if (!same_epoch) {
+    if (peer->epoch != status->epoch) {
+        peer->epoch = status->epoch;
+        peer->cur = 0;
+        peer->final_view = 0;
+        peer->status_view = 0;
+    }
+    most(&peer->cur, status->cur);
+    most(&peer->final_view, status->final_view);
+    most(&peer->final_height, status->final_height);
+    if (!same_epoch || status->cur < peer->status_view) {
         return;
     }
     INVARIANT(status->notarize_bitmap.count <= BITMAP_BYTES_MAX);
     peer->status_view = status->cur;
-    peer->status_parent = status->parent_view;
     peer->top_view = status->top_view;
-    memcpy(peer->status_hash, status->block_hash, HASH_BYTES);
     memcpy(peer->bitmaps[0], status->notarize_bitmap.at, status->notarize_bitmap.count);
     memcpy(peer->bitmaps[1], status->nullify_bitmap.at, status->nullify_bitmap.count);
     memcpy(peer->bitmaps[2], status->finalize_bitmap.at, status->finalize_bitmap.count);
@@ -348,7 +376,6 @@ static bool proposal_lacks(const struct sx *sx, const struct wire_status *status
 void repair_status(struct sx *sx, uint16_t peer_index, const struct wire_status *status)
 {
     struct peer *peer = &sx->peers[peer_index];
-    const uint64_t height = sx->blocks[BLOCK_FINAL].header.height;
     const uint32_t before = sx->send_count;
 
     peer_told(peer, status, status->epoch == sx->epoch);
@@ -361,15 +388,16 @@ void repair_status(struct sx *sx, uint16_t peer_index, const struct wire_status 
                                          .view = sx->cur,
                                          .after_seq = sx->durable_seq});
     }
-    if ((status->final_height < height || status->final_view < sx->final.view) && sx->final_held) {
+    if (peer->final_view < sx->final.view &&
+        sx->final_held) { /* in one epoch height follows view */
         send_push(sx, (struct send_item){.what = SEND_FINAL, .to = peer_index});
-    } else if (status->cur < sx->cur) {
+    } else if (peer->cur < sx->cur) {
         send_view_certs(sx, peer_index, sx->cur - 1);
     }
-    if (status->final_view > sx->final.view) {
-        send_get(sx, peer_index, status->final_view, VOTE_FINALIZE);
-    } else if (status->cur > sx->cur) {
-        send_get(sx, peer_index, status->cur - 1, WIRE_CERT_ANY);
+    if (peer->final_view > sx->final.view) {
+        send_get(sx, peer_index, peer->final_view, VOTE_FINALIZE);
+    } else if (peer->cur > sx->cur) {
+        send_get(sx, peer_index, peer->cur - 1, WIRE_CERT_ANY);
     }
     if (sx->send_count != before) {
         peer->status_answer_ms = later(sx->now, ANSWER_MS);
@@ -387,7 +415,8 @@ bool repair_answers(const struct sx *sx, uint16_t peer_index, const struct state
         return false;
     }
     if (view <= sx->final.view) {
-        return sx->final_held && sx->now - sx->final_ms > ANSWER_QUIET_MS;
+        return sx->final_held && sx->now - sx->final_ms > ANSWER_QUIET_MS &&
+               !(peer->epoch == sx->epoch && peer->final_view >= sx->final.view);
     }
     if (statement->kind == VOTE_FINALIZE) {
         return false;
@@ -481,17 +510,29 @@ static void sweep_set(struct sweep *sweep, uint64_t from, uint64_t last, uint8_t
         sweep->last = last > sweep->last ? last : sweep->last;
         return;
     }
-    *sweep = (struct sweep){.next = from, .last = last, .wants = wants};
+    *sweep = (struct sweep){.next = from, .last = last, .left = VIEWS_AHEAD, .wants = wants};
 }
 
-/* The 64 lowest views above final_view, and the 64 newest: everything that C-9 bounds to. */
-static void sweep_low(struct sx *sx, struct peer *peer, uint8_t wants)
+/* 64 views from this one up. */
+static void sweep_low(struct sx *sx, struct peer *peer, uint64_t from, uint8_t wants)
 {
-    const uint64_t from = sx->final.view + 1;
-
+    INVARIANT(from > sx->final.view);
     sweep_set(&peer->low, from, sooner(sx->cur, later(from, VIEWS_AHEAD - 1)), wants);
     sx->push_at = 0;
 }
+
+/* The 64 lowest views without a certificate. */
+static void sweep_gaps(struct sx *sx, struct peer *peer, uint8_t wants)
+{
+    const uint64_t from = repair_lowest_uncertified(sx, sx->final.view + 1);
+
+    if (from != 0) {
+        sweep_set(&peer->gaps, from, sx->cur - 1, (uint8_t)(wants | SWEEP_GAPS));
+        sx->push_at = 0;
+    }
+}
+
+/* The 64 newest views. */
 
 static void sweep_high(struct sx *sx, struct peer *peer, uint8_t wants)
 {
@@ -538,7 +579,7 @@ static bool sweep_run(struct sx *sx, uint16_t to, struct sweep *sweep)
     struct send_item item;
 
     while (sweep->next != 0) {
-        if (sweep->next > sweep->last || sweep->next > sx->cur) {
+        if (sweep->next > sweep->last || sweep->next > sx->cur || sweep->left == 0) {
             *sweep = (struct sweep){0};
             return true;
         }
@@ -552,7 +593,10 @@ static bool sweep_run(struct sx *sx, uint16_t to, struct sweep *sweep)
         sweep->item += 1;
         if (sweep->item == SWEEP_ITEMS) {
             sweep->item = 0;
-            sweep->next += 1;
+            sweep->left -= 1;
+            sweep->next = (sweep->wants & SWEEP_GAPS) != 0
+                              ? repair_lowest_uncertified(sx, sweep->next + 1)
+                              : sweep->next + 1;
         }
     }
     return true;
@@ -641,7 +685,8 @@ static bool push_run(struct sx *sx, uint16_t to)
     struct peer *peer = &sx->peers[to];
 
     if (!push_single(sx, to, PUSH_FINAL) || !push_single(sx, to, PUSH_LEADER) ||
-        !sweep_run(sx, to, &peer->low) || !sweep_run(sx, to, &peer->high)) {
+        !sweep_run(sx, to, &peer->gaps) || !sweep_run(sx, to, &peer->high) ||
+        !sweep_run(sx, to, &peer->low)) {
         return false;
     }
     for (uint32_t i = 0; i < sizeof votes; i++) {
@@ -683,7 +728,7 @@ void repair_retry(struct sx *sx)
 
         if (i != sx->own && peer->open) {
             push_add(sx, peer, (uint8_t)(PUSH_FINAL | PUSH_NULLIFY | leader));
-            sweep_low(sx, peer, SWEEP_NULLIFY);
+            sweep_gaps(sx, peer, SWEEP_NULLIFY);
             sweep_high(sx, peer, SWEEP_NULLIFY | SWEEP_CERTS);
         }
     }
@@ -700,8 +745,12 @@ void repair_session(struct sx *sx, uint16_t peer_index)
     if (sx->own == VALIDATOR_NONE || sx->phase != PHASE_RUNNING) {
         return;
     }
-    sweep_low(sx, peer, SWEEP_OWN);
-    sweep_high(sx, peer, SWEEP_OWN);
+    sweep_low(sx, peer, sx->final.view + 1, SWEEP_OWN);
+    sweep_gaps(sx, peer, SWEEP_OWN);
+    sweep_high(sx, peer,
+               sx->restored_certs && !peer->relayed ? SWEEP_OWN | SWEEP_CERTS : SWEEP_OWN);
+    peer->relayed = true;
+    sx->missing_at = sooner(sx->missing_at, sx->now); /* C-1: whoever comes may have it */
     if (view_leader(sx, sx->cur) == sx->own && mine_of(sx, sx->cur).notarized) {
         send_push(sx, (struct send_item){.what = SEND_PROPOSAL,
                                          .to = peer_index,
@@ -727,13 +776,17 @@ static void standstill_evaluate(struct sx *sx)
         return;
     }
     sx->standstill_at = later(sx->now, wait);
+    if (sx->standstill_from <= sx->final.view || sx->standstill_from > sx->cur) {
+        sx->standstill_from = sx->final.view + 1;
+    }
     send_status(sx, SX_TO_ALL);
     for (uint16_t i = 0; i < sx->n; i++) {
         if (i != sx->own && sx->peers[i].open) {
             push_add(sx, &sx->peers[i], PUSH_FINAL);
-            sweep_low(sx, &sx->peers[i], SWEEP_OWN | SWEEP_CERTS);
+            sweep_low(sx, &sx->peers[i], sx->standstill_from, SWEEP_OWN | SWEEP_CERTS);
         }
     }
+    sx->standstill_from += VIEWS_AHEAD; /* the next pass takes the views above */
 }
 
 /* C-9(d): no progress for 2 s while there is work. */

@@ -270,6 +270,12 @@ bool slot_full(const struct sx *sx)
     return sx->old_count + SLOTS + VIEWS_AHEAD >= VIEWS_OLD;
 }
 
+/* Beyond that, room for what can end it: a FINALIZE certificate. */
+bool slot_spare(const struct sx *sx)
+{
+    return sx->old_count + sx->open_count + 4 < VIEWS_OLD;
+}
+
 static void certified_less(struct sx *sx)
 {
     INVARIANT(sx->certified_count > 0);

@@ -63,10 +63,10 @@ enum err sx_init(struct arena *arena, uint32_t n, struct sx **out)
     sx->executes = arena_must(arena, BLOCKS * sizeof *sx->executes);
     sx->fetches = arena_must(arena, BLOCKS * sizeof *sx->fetches);
     sx->scratch = arena_must(arena, sx->scratch_size);
-    for (uint8_t i = 0; i < TALLIES_RING; i++) {
-        sx->tally_ring[i] = i;
+    for (uint32_t i = 0; i < TALLIES_RING; i++) {
+        sx->tally_ring[i] = (uint8_t)i;
     }
-    for (uint8_t i = 0; i < TALLIES_LOW; i++) {
+    for (uint32_t i = 0; i < TALLIES_LOW; i++) {
         sx->tally_low[i].table = (uint8_t)(TALLIES_RING + i);
     }
     *out = sx;

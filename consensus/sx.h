@@ -11,8 +11,8 @@
 #include "base/arena.h"
 #include "consensus/event.h"
 
-/* Bytes of arena for a set of at most `validators` members. */
-size_t sx_footprint(uint32_t validators);
+/* Bytes of arena for a set of at most `n` members. */
+size_t sx_footprint(uint32_t n);
 
 /*
  * Take all memory.  The arena must be zeroed (arena_open) and outlive the core; there is no sx_close.
@@ -34,9 +34,9 @@ struct sx_summary {
     bool votes;              /* signs: own index, record whole, nothing reported that forbids it */
     bool work;               /* work() of 8.6 */
     bool armed;
-    uint32_t open_views;     /* full entries in use, at most VIEWS_OPEN */
-    uint32_t old_views;      /* small entries in use, at most VIEWS_OLD */
-    uint64_t next_seq;       /* of the next record */
+    uint32_t open_views; /* full entries in use, at most VIEWS_OPEN */
+    uint32_t old_views;  /* small entries in use, at most VIEWS_OLD */
+    uint64_t next_seq;   /* of the next record */
 };
 
 void sx_summary(const struct sx *sx, struct sx_summary *out);

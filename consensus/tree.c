@@ -124,6 +124,16 @@ static bool block_recycle(struct sx *sx)
     return true;
 }
 
+/* Is there a place for one more block?  Reports it if not. */
+bool block_room(struct sx *sx)
+{
+    if (sx->block_count < sx->bodies_max || block_recycle(sx)) {
+        return true;
+    }
+    out_report(sx, SX_REPORT_BODIES_FULL, sx->cur);
+    return false;
+}
+
 uint16_t block_add(struct sx *sx, const uint8_t *hash)
 {
     uint16_t place = block_find(sx, hash);
@@ -133,8 +143,7 @@ uint16_t block_add(struct sx *sx, const uint8_t *hash)
     if (place != BLOCK_NONE) {
         return place;
     }
-    if (sx->block_count >= sx->bodies_max && !block_recycle(sx)) {
-        out_report(sx, SX_REPORT_BODIES_FULL, sx->cur);
+    if (!block_room(sx)) {
         return BLOCK_NONE;
     }
     if (sx->block_free != 0) {

@@ -31,11 +31,11 @@ struct verified_message {
 
 enum verify_fault {
     VERIFY_OK,
-    VERIFY_MALFORMED,       /* does not decode: close the session */
-    VERIFY_SIGNATURE,       /* a signature does not hold: charge the sender */
-    VERIFY_OTHER_EPOCH,     /* not of the context's epoch: nothing was checked */
-    VERIFY_NOT_LEADER,      /* a proposal that its view's leader did not sign */
-    VERIFY_NOT_FOR_CORE,    /* a type that the core does not take */
+    VERIFY_MALFORMED,    /* does not decode: close the session */
+    VERIFY_SIGNATURE,    /* a signature does not hold: charge the sender */
+    VERIFY_OTHER_EPOCH,  /* not of the context's epoch: nothing was checked */
+    VERIFY_NOT_LEADER,   /* a proposal that its view's leader did not sign */
+    VERIFY_NOT_FOR_CORE, /* a type that the core does not take */
 };
 
 /*

@@ -151,7 +151,7 @@ static void propose_on(struct sx *sx, struct view *view, const struct candidate 
     const bool present = sx->work_present && !ends;
 
     if (present && block_depth(sx, place) < sx->params.propose_depth &&
-        sx->block_count < sx->bodies_max) { /* C-3 b */
+        block_room(sx)) { /* C-3 b */
         sx->build_view = sx->cur;
         sx->build_wanted = true;
         sx->build_time_ms = header->time_ms < sx->wall ? sx->wall : later(header->time_ms, 1);
@@ -167,7 +167,7 @@ static void propose_on(struct sx *sx, struct view *view, const struct candidate 
 
 void view_propose(struct sx *sx)
 {
-    struct candidate tip;
+    struct candidate tip = {.view = 0};
     struct view *view;
     uint16_t place;
 
@@ -178,13 +178,16 @@ void view_propose(struct sx *sx)
     }
     view = slot_claim(sx, sx->cur);
     INVARIANT(view != NULL);
-    if (!propose_allowed(sx, view) || !tip_candidate(sx, &tip)) {
+    if (!propose_allowed(sx, view)) {
         return;
     }
-    place = block_find(sx, tip.block_hash);
-    if (place == BLOCK_NONE || sx->blocks[place].verdict != BLOCK_VALID ||
-        !hash_equal(sx->work_hash, tip.block_hash)) {
-        return; /* its block is on its way, or the host has not said yet what it could put on it */
+    place = tip_block(sx);
+    if (place == BLOCK_NONE || sx->blocks[place].verdict != BLOCK_VALID) {
+        sx->cannot_build = repair_behind(sx); /* C-3: else what is missing is on its way */
+        return;
+    }
+    if (!tip_candidate(sx, &tip) || !hash_equal(sx->work_hash, tip.block_hash)) {
+        return; /* the host has not said yet what it could put on it */
     }
     if (!sx->work_full && sx->now < propose_wait(sx, &sx->blocks[place].header)) {
         sx->propose_at = propose_wait(sx, &sx->blocks[place].header);

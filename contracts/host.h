@@ -21,9 +21,10 @@
 #include "crypto/tags.h"
 
 struct scan {
-    uint32_t index;  /* position in table.indexes */
+    uint32_t index;  /* position in table.indexes, or TABLE_BY_KEY */
     uint32_t fields; /* how many leading fields of the index must equal those of the example */
     uint32_t limit;  /* at most TABLE_LIST_MAX */
+    bool reverse;    /* the highest first */
 };
 
 struct rows {
@@ -58,12 +59,19 @@ ProtobufCBinaryData host_payload(const struct host *host);
 ProtobufCBinaryData host_hash(struct host *host, enum tag tag, const struct bytes *parts,
                               uint32_t count);
 
+/* A key of an account, as the executor asks for it and `accounts` answers. */
+struct host_key {
+    ProtobufCBinaryData public_key; /* 33 bytes */
+    bool authorises; /* may stand behind an action, and not only behind its own entry */
+};
+
 /* Is this a valid public key of an account (33 bytes, compressed)? */
 bool host_key_valid(struct host *host, ProtobufCBinaryData public_key);
 
 /*
- * Give an account a quota class (1 person, 2 organisation, 3 without limit): a new account gets a full bucket.
- * Called by `accounts` and `cooperatives` alone.
+ * Give an account a quota class (1 person, 2 organisation, 3 without limit).  An account that had none, or
+ * another one, begins with a full bucket; the same class again changes nothing.  Called by `accounts` and
+ * `cooperatives` alone.
  */
 void host_quota_class_set(struct host *host, ProtobufCBinaryData account, uint32_t quota_class);
 
@@ -78,7 +86,7 @@ const void *host_get(struct host *host, const struct table *table, const void *k
 void host_put(struct host *host, const struct table *table, const void *row);
 void host_delete(struct host *host, const struct table *table, const void *key);
 
-/* Rows as they stand now, in key order; later writes do not change the list. */
+/* Rows as they stand now, in the order of the index; later writes do not change the list. */
 struct rows host_list(struct host *host, const struct table *table, struct scan scan,
                       const void *like);
 

@@ -23,10 +23,12 @@
 enum {
     TABLE_KEY_FIELDS_MAX = 4,
     TABLE_INDEX_COUNT_MAX = 6,
-    TABLE_LIST_MAX = 256, /* rows one host_list may return */
+    TABLE_LIST_MAX = 256,                 /* rows one host_list may return */
+    TABLE_BY_KEY = TABLE_INDEX_COUNT_MAX, /* instead of an index: the primary key */
 };
 
 struct host;
+struct module;
 
 /*
  * An ordered list of fields of the row.  An entry of an index is those fields and then the primary key,
@@ -42,6 +44,7 @@ struct table_index {
 struct table {
     uint8_t number;
     const char *name;
+    const struct module *module; /* whose table it is */
     const ProtobufCMessageDescriptor *row;
     size_t row_bytes;
     const char *key[TABLE_KEY_FIELDS_MAX];
@@ -51,15 +54,15 @@ struct table {
 
 /* On whose authority an action runs (domain "roles" 2).  Several bits: any one of them is enough. */
 enum {
-    AUTHORITY_ANYONE = 1U << 0,      /* a crank: the actor does not matter */
-    AUTHORITY_SELF = 1U << 1,        /* the actor signed, and the action concerns the actor */
-    AUTHORITY_SEAT = 1U << 2,        /* the actor holds one of .seats in the cooperative .coop names */
-    AUTHORITY_RIGHT = 1U << 3,       /* staff right for this action; granted by no module yet */
+    AUTHORITY_ANYONE = 1U << 0, /* a crank: the actor does not matter */
+    AUTHORITY_SELF = 1U << 1,   /* the actor signed, and the action concerns the actor */
+    AUTHORITY_SEAT = 1U << 2,   /* the actor holds one of .seats in the cooperative .coop names */
+    AUTHORITY_RIGHT = 1U << 3,  /* staff right for this action; granted by no module yet */
     AUTHORITY_BRANCH_POST = 1U << 4, /* granted by no module yet */
-    AUTHORITY_SERVICE = 1U << 5,     /* a service account within its scope; granted by no module yet */
-    AUTHORITY_OPERATOR = 1U << 6,    /* an active operator of the network */
-    AUTHORITY_ROOT = 1U << 7,        /* the root account */
-    AUTHORITY_CHAIN = 1U << 8,       /* a due action, or an executed decision: never from a transaction */
+    AUTHORITY_SERVICE = 1U << 5,  /* a service account within its scope; granted by no module yet */
+    AUTHORITY_OPERATOR = 1U << 6, /* an active operator of the network */
+    AUTHORITY_ROOT = 1U << 7,     /* the root account */
+    AUTHORITY_CHAIN = 1U << 8, /* a due action, or an executed decision: never from a transaction */
 };
 
 enum {
@@ -91,10 +94,10 @@ struct action {
     uint32_t seats;
     enum action_class class;
     enum action_basis basis;
-    bool reserve;         /* no empty bucket stops it, two an hour and account */
-    bool not_while_suspended;
-    bool creates_account; /* the actor may be unknown: its keys come from the request (accounts alone) */
-    uint32_t units;       /* charged before the action runs; host calls add to it */
+    bool reserve; /* no empty bucket stops it, two an hour and account */
+    bool
+        creates_account; /* the actor may be unknown: its keys come from the request (accounts alone) */
+    uint32_t units;      /* charged before the action runs; host calls add to it */
     enum status (*run)(struct host *host, const void *request);
 };
 
@@ -168,14 +171,15 @@ struct module {
     struct module
 
 /* The fields that follow from the one name. */
-#define TABLE_IS(module, table, message)                                                           \
-    .name = #table, .row = &module##__##message##__descriptor, .row_bytes = table##_row_bytes
-#define ACTION_IS(module, action)                                                                  \
-    .name = #action, .request = &module##__##action##__descriptor,                                 \
-    .request_bytes = module##_##action##_bytes, .run = module##_##action##_run
-#define EVENT_IS(module, event)                                                                    \
+#define TABLE_IS(owner, table, message)                                                            \
+    .name = #table, .module = &(owner), .row = &owner##__##message##__descriptor,                  \
+    .row_bytes = table##_row_bytes
+#define ACTION_IS(owner, action)                                                                   \
+    .name = #action, .request = &owner##__##action##__descriptor,                                  \
+    .request_bytes = owner##_##action##_bytes, .run = owner##_##action##_run
+#define EVENT_IS(owner, event)                                                                     \
     {                                                                                              \
-        .name = #event, .body = &module##__##event##__descriptor                                   \
+        .name = #event, .body = &owner##__##event##__descriptor                                    \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */

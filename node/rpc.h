@@ -21,13 +21,13 @@
 struct rpc;
 
 enum {
-    RPC_RING_COUNT = 1024,    /* submissions on their way to the main thread */
+    RPC_RING_COUNT = 1024, /* submissions on their way to the main thread */
     RPC_RING_BYTES = 8 << 20,
 };
 
 struct rpc_options {
-    const char *host; /* address to listen on */
-    uint16_t port;    /* 0: any, see rpc_port */
+    const char *host;           /* address to listen on */
+    uint16_t port;              /* 0: any, see rpc_port */
     const char *const *origins; /* ended by NULL */
     const char *const *hosts;   /* names allowed in Host besides the defaults; ended by NULL */
     const char *version;        /* of the program */
@@ -36,7 +36,8 @@ struct rpc_options {
     const struct genesis *genesis; /* kept, as all below */
     struct kv *blocks;
     struct kv *state;
-    struct kv *index; /* index.db; written by this thread alone: `T|tx_id` -> be64 height, be32 place */
+    struct kv
+        *index; /* index.db; written by this thread alone: `T|tx_id` -> be64 height, be32 place */
 };
 
 /* What the main thread says about itself, at each commit and once a second. */

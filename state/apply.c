@@ -125,6 +125,8 @@ enum err state_open(const struct state_options *options, struct kv *kv, struct a
     if (state->walk == NULL) {
         return ERR_NO_SPACE;
     }
+    TRY(cache_init(&state->rows, options->row_cache_bytes, ROW_PLACE_BYTES, arena));
+    TRY(cache_init(&state->nodes, options->node_cache_bytes, TREE_PLACE_BYTES, arena));
     TRY(pool_init(&state->pool, state_pool_bytes(options), arena));
     TRY(applied_read(state));
     *out = state;
@@ -219,6 +221,23 @@ enum err state_apply(struct overlay *overlay, struct kv_batch *batch)
     return batch->full ? ERR_NO_SPACE : ERR_OK;
 }
 
+/* The caches hold what the store has: now this overlay's changes, too. */
+static void applied_cache(struct state *state, const struct overlay *overlay)
+{
+    for (const struct change *change = changes_first(&overlay->changes); change != NULL;
+         change = changes_next(change)) {
+        const struct bytes key = change_key(change);
+
+        if (key.at[0] == STORE_NODE) {
+            tree_cache(state, key, change_bytes(change));
+        } else if (change->value.kind == CHANGE_DELETED) {
+            cache_forget(&state->rows, change->hash, key);
+        } else if (key.at[0] != STORE_STALE) {
+            cache_put(&state->rows, change->hash, key, change_bytes(change));
+        }
+    }
+}
+
 static void applied_free(struct state *state, struct overlay *overlay)
 {
     for (uint32_t i = 0; i < STATE_OVERLAYS_MAX; i++) {
@@ -229,19 +248,30 @@ static void applied_free(struct state *state, struct overlay *overlay)
     if (state->top == overlay) {
         state->top = NULL;
     }
+    applied_cache(state, overlay);
     heap_reset(&overlay->heap);
     overlay->used = false;
     overlay->applied = false;
 }
 
+/* The oldest applied overlay. */
+static struct overlay *applied_oldest(struct state *state)
+{
+    struct overlay *oldest = state->top;
+
+    while (oldest != NULL && oldest->below != NULL) {
+        oldest = oldest->below;
+    }
+    return oldest;
+}
+
 void state_written(struct state *state, uint64_t height)
 {
-    for (uint32_t i = 0; i < STATE_OVERLAYS_MAX; i++) {
-        struct overlay *overlay = &state->overlays[i];
+    struct overlay *oldest = applied_oldest(state);
 
-        if (overlay->used && overlay->applied && overlay->height <= height) {
-            applied_free(state, overlay);
-        }
+    while (oldest != NULL && oldest->height <= height) {
+        applied_free(state, oldest);
+        oldest = applied_oldest(state);
     }
 }
 

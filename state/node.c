@@ -195,7 +195,7 @@ void node_fold(const struct node *node, struct node_fold *out)
         struct node_place *to = &out->places[node_level_start(level + 1)];
 
         for (uint32_t i = 0; i < (uint32_t)NODE_CHILDREN >> (level + 1); i++) {
-            place_join(&from[2 * i], &from[2 * i + 1], &to[i]);
+            place_join(&from[(size_t)2 * i], &from[(size_t)2 * i + 1], &to[i]);
         }
     }
 }

@@ -17,6 +17,8 @@ size_t state_pool_bytes(const struct state_options *options)
 size_t state_footprint(const struct state_options *options)
 {
     return arena_rounded(sizeof(struct state)) + tree_walk_footprint() +
+           cache_footprint(options->row_cache_bytes, ROW_PLACE_BYTES) +
+           cache_footprint(options->node_cache_bytes, TREE_PLACE_BYTES) +
            pool_footprint(state_pool_bytes(options));
 }
 
@@ -81,6 +83,29 @@ void store_key_make(struct store_key *out, enum state_space space, struct bytes 
     out->count = (uint32_t)key.count + 1;
 }
 
+/* A row of the store, out of the cache if it is there. */
+static enum err stored_get(struct state *state, const struct store_key *key, uint32_t hash,
+                           struct arena *arena, struct bytes *value)
+{
+    struct bytes cached;
+    uint8_t *copy;
+
+    if (!cache_get(&state->rows, hash, store_key_bytes(key), &cached)) {
+        TRY(kv_get(state->kv, store_key_bytes(key), arena, value));
+        cache_put(&state->rows, hash, store_key_bytes(key), *value);
+        return ERR_OK;
+    }
+    copy = arena_take(arena, cached.count);
+    if (copy == NULL) {
+        return ERR_NO_SPACE;
+    }
+    if (cached.count != 0) {
+        memcpy(copy, cached.at, cached.count);
+    }
+    *value = bytes_of(copy, cached.count);
+    return ERR_OK;
+}
+
 enum err overlay_get(struct overlay *overlay, enum state_space space, struct bytes key,
                      struct arena *arena, struct bytes *value)
 {
@@ -99,7 +124,7 @@ enum err overlay_get(struct overlay *overlay, enum state_space space, struct byt
             return change->value.kind == CHANGE_PUT ? ERR_OK : ERR_ABSENT;
         }
     }
-    return kv_get(state->kv, store_key_bytes(&full), arena, value);
+    return stored_get(state, &full, hash, arena, value);
 }
 
 static enum err overlay_set(struct overlay *overlay, enum state_space space, struct bytes key,

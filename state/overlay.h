@@ -38,7 +38,9 @@ struct state_options {
     size_t overlay_bytes; /* memory of one overlay at most, touched as needed */
     size_t pool_bytes;    /* memory of all overlays together; 0: of eight */
     uint64_t
-        retain_versions; /* heights below the newest whose tree nodes state_prune keeps; 1,000 */
+        retain_versions;    /* heights below the newest whose tree nodes state_prune keeps; 1,000 */
+    size_t row_cache_bytes; /* of rows and index entries of the store; 0: none */
+    size_t node_cache_bytes; /* of the tree's upper nodes; 0: none */
     uint64_t secret[2]; /* of the hash tables: unknown to strangers, without effect on any result */
 };
 

@@ -11,6 +11,7 @@
 #ifndef STATE_OVERLAY_INNER_H
 #define STATE_OVERLAY_INNER_H
 
+#include "state/cache.h"
 #include "state/changes.h"
 #include "state/overlay.h"
 #include "state/tree.h"
@@ -21,6 +22,10 @@ enum {
     STORE_NODE = 'N',
     STORE_STALE = 'S',
     STORE_ROOT = 'R',
+};
+
+enum {
+    ROW_PLACE_BYTES = 368, /* key and value of a cached row: larger ones are read from the store */
 };
 
 #define STORE_APPLIED "Mapplied_height"
@@ -47,6 +52,8 @@ struct state {
     uint64_t height;     /* of the newest applied */
     struct tree_root root;
     struct tree_walk *walk;
+    struct cache rows;     /* as the store has them: overlays that are not yet written lie above */
+    struct cache nodes;    /* by depth and path; value: be64 version, node */
     uint64_t pruned_roots; /* deleted below these versions; of the thread that prunes alone */
     uint64_t pruned_nodes;
     struct overlay overlays[STATE_OVERLAYS_MAX];

@@ -70,47 +70,30 @@ static void cursor_start(struct kv_cursor *cursor, struct bytes from, bool inclu
     }
 }
 
-enum err overlay_scan_begin(struct overlay *overlay, enum state_space space, struct bytes prefix,
-                            struct bytes from, bool reverse, struct arena *arena,
-                            struct overlay_scan *out)
+/* The key to start at, out of one of two pieces of memory, and whether that key itself counts. */
+static struct bytes place_start(const struct scan_place *place, enum state_space space,
+                                struct bytes from, struct store_key *memory, bool *inclusive)
 {
-    struct scan_place *place = arena_take(arena, sizeof *place);
-    uint8_t *memory = arena_take(arena, CHANGES_KEY_BYTES_MAX);
-    struct store_key start;
-    uint8_t end[CHANGES_KEY_BYTES_MAX];
-    struct bytes start_bytes;
-    bool inclusive = true;
-
-    INVARIANT(overlay->used);
-    *out = (struct overlay_scan){.overlay = overlay, .space = space};
-    if (place == NULL || memory == NULL) {
-        return ERR_NO_SPACE;
-    }
-    INVARIANT(prefix.count <= STATE_KEY_BYTES_MAX);
-    INVARIANT(from.count == 0 || key_begins(from, prefix));
-    *place = (struct scan_place){.reverse = reverse};
-    memory[0] = space == STATE_ROWS ? STORE_ROW : STORE_INDEX;
-    if (prefix.count != 0) {
-        memcpy(memory + 1, prefix.at, prefix.count);
-    }
-    place->prefix = bytes_of(memory, prefix.count + 1);
+    *inclusive = true;
     if (from.count != 0) {
-        store_key_make(&start, space, from);
-        start_bytes = store_key_bytes(&start);
-    } else if (reverse) {
-        start_bytes = prefix_end(place->prefix, end);
-        inclusive = false;
-    } else {
-        start_bytes = place->prefix;
+        INVARIANT(key_begins(from, bytes_after(place->prefix, 1)));
+        store_key_make(memory, space, from);
+        return store_key_bytes(memory);
     }
-    place->cursor = kv_cursor_open(overlay->state->kv);
-    if (place->cursor == NULL) {
-        return ERR_NO_SPACE;
+    if (place->reverse) {
+        *inclusive = false;
+        return prefix_end(place->prefix, memory->bytes);
     }
-    cursor_start(place->cursor, start_bytes, inclusive, reverse);
+    return place->prefix;
+}
+
+/* Put each overlay that holds something inside the prefix among the sources, the nearest first. */
+static void place_sources(struct scan_place *place, const struct overlay *overlay,
+                          struct bytes start, bool inclusive)
+{
     for (const struct overlay *at = overlay; at != NULL; at = at->below) {
         const struct change *first =
-            inside(place, source_start(&at->changes, start_bytes, inclusive, reverse));
+            inside(place, source_start(&at->changes, start, inclusive, place->reverse));
 
         if (first != NULL) {
             INVARIANT(place->source_count < STATE_OVERLAYS_MAX);
@@ -118,6 +101,38 @@ enum err overlay_scan_begin(struct overlay *overlay, enum state_space space, str
             place->source_count += 1;
         }
     }
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the parameters are those of a scan. */
+enum err overlay_scan_begin(struct overlay *overlay, enum state_space space, struct bytes prefix,
+                            struct bytes from, bool reverse, struct arena *arena,
+                            struct overlay_scan *out)
+{
+    struct scan_place *place = arena_take(arena, sizeof *place);
+    uint8_t *memory = arena_take(arena, CHANGES_KEY_BYTES_MAX);
+    struct store_key start_memory;
+    struct bytes start;
+    bool inclusive;
+
+    INVARIANT(overlay->used);
+    INVARIANT(prefix.count <= STATE_KEY_BYTES_MAX);
+    *out = (struct overlay_scan){.overlay = overlay, .space = space};
+    if (place == NULL || memory == NULL) {
+        return ERR_NO_SPACE;
+    }
+    *place = (struct scan_place){.reverse = reverse};
+    memory[0] = space == STATE_ROWS ? STORE_ROW : STORE_INDEX;
+    if (prefix.count != 0) {
+        memcpy(memory + 1, prefix.at, prefix.count);
+    }
+    place->prefix = bytes_of(memory, prefix.count + 1);
+    place->cursor = kv_cursor_open(overlay->state->kv);
+    if (place->cursor == NULL) {
+        return ERR_NO_SPACE;
+    }
+    start = place_start(place, space, from, &start_memory, &inclusive);
+    cursor_start(place->cursor, start, inclusive, reverse);
+    place_sources(place, overlay, start, inclusive);
     out->place = place;
     return ERR_OK;
 }

@@ -10,6 +10,7 @@
 
 enum {
     STALE_KEY_BYTES_MAX = 1 + 8 + NODE_KEY_BYTES_MAX,
+    CACHE_KEY_AT = 1 + 8,
     SORT_BINS = 32, /* lists of 1, 2, 4, ... updates that wait to be merged */
 };
 
@@ -60,6 +61,54 @@ static enum err node_read_overlay(const struct overlay *overlay, struct bytes ke
     return ERR_OK;
 }
 
+/* A cached node is found by what its key says behind the version, which stands before its value. */
+static struct bytes cache_key(struct bytes key)
+{
+    return bytes_after(key, CACHE_KEY_AT);
+}
+
+static bool cache_read(struct state *state, struct bytes key, struct bytes *value)
+{
+    const struct bytes place = cache_key(key);
+
+    if (!cache_get(&state->nodes, changes_hash(state->options.secret, place), place, value) ||
+        memcmp(value->at, key.at + 1, 8) != 0) {
+        return false;
+    }
+    *value = bytes_after(*value, 8);
+    return true;
+}
+
+void tree_cache(struct state *state, struct bytes key, struct bytes value)
+{
+    const struct bytes place = cache_key(key);
+    uint8_t memory[8 + NODE_BYTES_MAX];
+    struct writer writer = writer_of(memory, sizeof memory);
+
+    if (state->nodes.set_count == 0 || place.at[0] >= TREE_CACHE_DEPTH) {
+        return;
+    }
+    writer_bytes(&writer, key.at + 1, 8);
+    writer_view(&writer, value);
+    if (!writer.failed) {
+        cache_put(&state->nodes, changes_hash(state->options.secret, place), place,
+                  writer_done(&writer));
+    }
+}
+
+static enum err node_read_store(const struct tree_source *source, struct bytes key,
+                                struct arena *arena, struct bytes *value)
+{
+    if (source->cached != NULL && cache_read(source->cached, key, value)) {
+        return ERR_OK;
+    }
+    TRY(kv_get(source->kv, key, arena, value));
+    if (source->cached != NULL) {
+        tree_cache(source->cached, key, *value);
+    }
+    return ERR_OK;
+}
+
 static enum err node_read(const struct tree_source *source, uint64_t version, uint32_t depth,
                           const uint8_t *key_hash, struct node *out)
 {
@@ -78,7 +127,7 @@ static enum err node_read(const struct tree_source *source, uint64_t version, ui
         error = node_read_overlay(overlay, key, &value);
     } else {
         arena_init(&arena, memory, sizeof memory);
-        error = kv_get(source->kv, key, &arena, &value);
+        error = node_read_store(source, key, &arena, &value);
     }
     if (error == ERR_ABSENT || error == ERR_NO_SPACE) {
         return ERR_CORRUPT; /* missing, or too large for a node */
@@ -371,6 +420,7 @@ static enum err walk_step(struct tree_walk *walk, const struct tree_source *sour
     return walk_down(walk, source, child, update->key_hash);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one visit a touched node, in one loop. */
 static enum err walk_updates(struct tree_walk *walk, struct overlay *overlay,
                              const struct tree_source *source, const struct update *list)
 {
@@ -388,6 +438,7 @@ static enum err walk_updates(struct tree_walk *walk, struct overlay *overlay,
         before = update;
     }
     while (walk->depth > 0) {
+        INVARIANT(before != NULL); /* a walk goes down for an update only */
         TRY(walk_up(walk, overlay, before->key_hash));
     }
     return ERR_OK;
@@ -396,7 +447,8 @@ static enum err walk_updates(struct tree_walk *walk, struct overlay *overlay,
 enum err tree_update(struct tree_walk *walk, struct overlay *overlay, const struct tree_root *base,
                      struct tree_root *out)
 {
-    const struct tree_source source = {.kv = overlay->state->kv, .top = overlay->below};
+    const struct tree_source source = {
+        .kv = overlay->state->kv, .top = overlay->below, .cached = overlay->state};
     struct frame *top = &walk->frames[0];
     struct update *list;
     struct node_child root;

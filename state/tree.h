@@ -35,11 +35,20 @@ struct tree_walk *tree_walk_init(struct arena *arena);
 CHECKED enum err tree_update(struct tree_walk *walk, struct overlay *overlay,
                              const struct tree_root *base, struct tree_root *out);
 
-/* Where nodes are read: overlays from `top` down, then the store.  `top` NULL: the store alone. */
+/* Where nodes are read: overlays from `top` down, then the cache, then the store.  NULL: without it. */
 struct tree_source {
     struct kv *kv;
     const struct overlay *top;
+    struct state *cached; /* whose cache it is */
 };
+
+enum {
+    TREE_CACHE_DEPTH = 5, /* nodes above it are cached */
+    TREE_PLACE_BYTES = HASH_BYTES + 8 + NODE_BYTES_MAX,
+};
+
+/* A node that is in the store now: its key and value. */
+void tree_cache(struct state *state, struct bytes key, struct bytes value);
 
 /*
  * The path to a key hash.  `memory` as in state_prove.

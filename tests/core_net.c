@@ -63,7 +63,7 @@ const struct net_block *net_find_block(const struct net *net, const uint8_t *has
     return block_of(net, hash);
 }
 
-static struct net_block *block_put(struct net *net, const struct block_header *header)
+struct net_block *net_block_put(struct net *net, const struct block_header *header)
 {
     struct net_block *block;
     uint8_t hash[HASH_BYTES];
@@ -242,7 +242,7 @@ struct net_block *net_block(struct net *net, const struct block_header *parent, 
                                                  : parent->time_ms + 1 + salt % 50);
 
     header.units_used = salt;
-    return block_put(net, &header);
+    return net_block_put(net, &header);
 }
 
 static void host_build(struct net *net, uint32_t node, const struct sx_out *out)
@@ -258,7 +258,7 @@ static void host_build(struct net *net, uint32_t node, const struct sx_out *out)
     }
     header = header_on(net, parent, out->build.view, out->build.time_ms);
     header.units_used = net->next_item; /* never the same block twice, so that a second one shows */
-    block = block_put(net, &header);
+    block = net_block_put(net, &header);
     block->held |= 1U << node;
     item->bytes = net_copy(&block->header, sizeof block->header);
     item->event.built.header = (const struct block_header *)(const void *)item->bytes;
@@ -340,8 +340,8 @@ static void net_message(struct net *net, uint32_t from, uint32_t to, struct byte
 {
     struct net_item *item;
 
-    if (from == to || to >= net->n || !net->nodes[to].up ||
-        (net->filter != NULL && !net->filter(net, from, to, message))) {
+    if (from == to || to >= net->n ||
+        (net->filter != NULL && !net->filter(net, from, to, message)) || !net->nodes[to].up) {
         return;
     }
     item = item_add(net, net->now_ms + NET_DELAY_MS, to);
@@ -362,6 +362,7 @@ static void host_send(struct net *net, uint32_t node, uint32_t to, uint64_t afte
         host->sent += 1;
         host->last_sent_ms = net->now_ms;
     }
+    net->sent_final += message.at[0] == WIRE_CERT && message.at[1] == VOTE_FINALIZE ? 1 : 0;
     if (message.at[0] == WIRE_PROPOSAL && !hash_equal(host->last_proposal, message.at + 25)) {
         host->proposals += 1;
         memcpy(host->last_proposal, message.at + 25, HASH_BYTES);
@@ -509,6 +510,7 @@ void net_up(struct net *net, uint32_t node)
                              .params = net->params,
                              .final = host->final,
                              .final_header = host->final_header,
+                             .bodies_max = NET_BODIES,
                              .record_whole = host->report != SX_REPORT_LOST_DATA,
                              .seed = node + 1};
     struct sx_event event = {.kind = SX_START, .start = &start};
@@ -759,6 +761,24 @@ void net_give_vote(struct net *net, uint32_t from, uint32_t to, const struct vot
     net_message(net, from, to, writer_done(&writer), false);
 }
 
+void net_give_get(struct net *net, uint32_t from, uint32_t to, const struct wire_get_certs *get)
+{
+    uint8_t bytes[512];
+    struct writer writer = writer_of(bytes, sizeof bytes);
+
+    wire_get_certs_write(&writer, get);
+    net_message(net, from, to, writer_done(&writer), false);
+}
+
+void net_play(struct net *net, uint32_t member, bool played)
+{
+    for (uint32_t i = 0; i < net->n; i++) {
+        if (i != member && net->nodes[i].up) {
+            net_session(net, i, member, played ? SX_SESSION_OPENED : SX_SESSION_CLOSED);
+        }
+    }
+}
+
 void net_give_certificate(struct net *net, uint32_t from, uint32_t to,
                           const struct certificate *certificate)
 {
@@ -769,19 +789,28 @@ void net_give_certificate(struct net *net, uint32_t from, uint32_t to,
     net_message(net, from, to, writer_done(&writer), false);
 }
 
+static void give_proposal(struct net *net, uint32_t from, uint32_t to,
+                          struct wire_proposal *proposal)
+{
+    static uint8_t bytes[8192];
+    struct writer writer = writer_of(bytes, sizeof bytes);
+    const struct vote vote = net_vote(net, net_leader(net, proposal->candidate.view), VOTE_NOTARIZE,
+                                      proposal->candidate);
+
+    memcpy(proposal->signature, vote.signature, SIGNATURE_BYTES);
+    wire_proposal_write(&writer, proposal);
+    INVARIANT(!writer.failed);
+    net_message(net, from, to, writer_done(&writer), proposal->form == WIRE_FORM_FULL);
+}
+
 void net_give_proposal(struct net *net, uint32_t from, uint32_t to, struct candidate candidate,
                        const struct certificate *justification, uint32_t count)
 {
-    static uint8_t bytes[8192];
     static struct wire_proposal proposal;
-    struct writer writer = writer_of(bytes, sizeof bytes);
     const struct net_block *block = block_of(net, candidate.block_hash);
-    const struct vote vote =
-        net_vote(net, net_leader(net, candidate.view), VOTE_NOTARIZE, candidate);
 
     memset(&proposal, 0, sizeof proposal);
     proposal.candidate = candidate;
-    memcpy(proposal.signature, vote.signature, SIGNATURE_BYTES);
     proposal.justification_count = (uint8_t)count;
     for (uint32_t i = 0; i < count; i++) {
         proposal.justification[i] = justification[i];
@@ -790,9 +819,24 @@ void net_give_proposal(struct net *net, uint32_t from, uint32_t to, struct candi
         proposal.form = WIRE_FORM_FULL;
         proposal.header = block->header;
     }
-    wire_proposal_write(&writer, &proposal);
-    INVARIANT(!writer.failed);
-    net_message(net, from, to, writer_done(&writer), proposal.form == WIRE_FORM_FULL);
+    give_proposal(net, from, to, &proposal);
+}
+
+void net_give_proposal_with(struct net *net, uint32_t from, uint32_t to, struct candidate candidate,
+                            const struct block_header *header)
+{
+    static struct wire_proposal proposal;
+
+    memset(&proposal, 0, sizeof proposal);
+    proposal.candidate = candidate;
+    proposal.form = WIRE_FORM_FULL;
+    proposal.header = *header;
+    give_proposal(net, from, to, &proposal);
+}
+
+void net_give_body(struct net *net, uint32_t node, const uint8_t *hash)
+{
+    host_body(net, net->now_ms, node, hash);
 }
 
 bool net_recorded(const struct net *net, uint32_t node, uint8_t type, uint64_t view)

@@ -19,6 +19,7 @@ enum {
     NET_QUEUE_MAX = 65536,
     NET_DELAY_MS = 5,
     NET_DELTA_MS = 100,
+    NET_BODIES = 16, /* places for bodies above the final block */
 };
 
 struct net_block {
@@ -43,7 +44,7 @@ struct net_node {
     uint32_t pending; /* transactions that are not final yet; one is put into each block */
     bool tip_known;
     uint8_t tip[HASH_BYTES];
-    bool slow_disk;   /* RECORDED comes when the test says so */
+    bool slow_disk; /* RECORDED comes when the test says so */
     uint64_t recorded_seq;
     bool signer_refuses;
     struct candidate final;
@@ -88,9 +89,10 @@ struct net {
     uint64_t next_item;
     uint8_t finals[NET_BLOCKS_MAX][HASH_BYTES]; /* by height: what the first node committed there */
     net_filter filter;
-    void *context;      /* the filter's */
-    uint32_t delivered; /* messages accepted by verify */
-    uint32_t refused;   /* and refused */
+    void *context;       /* the filter's */
+    uint32_t sent_final; /* FINALIZE certificates sent by all */
+    uint32_t delivered;  /* messages accepted by verify */
+    uint32_t refused;    /* and refused */
     uint32_t unwanted;
 };
 
@@ -130,6 +132,8 @@ struct certificate net_certificate(const struct net *net, enum vote_kind kind,
 /* A block on this parent, held by nobody. */
 struct net_block *net_block(struct net *net, const struct block_header *parent, uint64_t view,
                             uint64_t salt);
+/* The block of this header, made known to all hosts. */
+struct net_block *net_block_put(struct net *net, const struct block_header *header);
 struct candidate net_candidate(uint64_t view, uint64_t parent_view, const uint8_t *hash);
 
 /* Give a node a message as if `from` had sent it; it is verified like any other. */
@@ -139,9 +143,17 @@ void net_give_certificate(struct net *net, uint32_t from, uint32_t to,
 void net_give_proposal(struct net *net, uint32_t from, uint32_t to, struct candidate candidate,
                        const struct certificate *justification, uint32_t count);
 
+/* A NEW proposal whose header may be of any view. */
+void net_give_proposal_with(struct net *net, uint32_t from, uint32_t to, struct candidate candidate,
+                            const struct block_header *header);
+void net_give_get(struct net *net, uint32_t from, uint32_t to, const struct wire_get_certs *get);
+/* Sessions of all up nodes with a member that only the test plays open, or close. */
+void net_play(struct net *net, uint32_t member, bool played);
+/* The host of a node has fetched this block. */
+void net_give_body(struct net *net, uint32_t node, const uint8_t *hash);
+
 /* Does the record of a node hold a record of this type and view? */
 bool net_recorded(const struct net *net, uint32_t node, uint8_t type, uint64_t view);
-/* How many VOTE messages of this kind and view a node has sent (last 4,096). */
 const struct net_block *net_find_block(const struct net *net, const uint8_t *hash);
 
 #endif /* TESTS_CORE_NET_H */

@@ -38,11 +38,12 @@ static inline struct json_kept *json_keep(size_t count)
 
 static inline json_t *json_open(const char *folder, const char *name)
 {
-    char path[1024];
+    char path[4096];
     json_error_t error;
     json_t *root;
+    const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
 
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK(length > 0 && (size_t)length < sizeof path);
     root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
         check_failed(__FILE__, __LINE__, "%s:%d: %s", path, error.line, error.text);

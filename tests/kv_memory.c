@@ -224,7 +224,7 @@ static enum err store_write(struct kv *kv, const struct kv_batch *batch, bool sy
         store->unsynced_count = 0;
     } else if (store->unsynced_count == LISTS_MAX) {
         unsynced_drop(store, 0, 1);
-        memmove(store->unsynced, store->unsynced + 1, (LISTS_MAX - 1) * sizeof store->unsynced[0]);
+        memmove(store->unsynced, store->unsynced + 1, (LISTS_MAX - 1) * sizeof(struct list *));
         store->unsynced_count -= 1;
     }
     list_release(store->now);

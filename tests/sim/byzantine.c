@@ -532,6 +532,7 @@ static void mutate_bytes(struct node *node, const struct packet *packet, uint32_
 {
     static uint8_t memory[MESSAGE_BYTES];
     size_t count = packet->count;
+    size_t at;
     struct packet *made;
 
     if (count > sizeof memory || count < 2) {
@@ -540,8 +541,8 @@ static void mutate_bytes(struct node *node, const struct packet *packet, uint32_
     memcpy(memory, packet->bytes, count);
     switch (random_below(draws(node), 5)) {
     case 0: /* a signature, a bitmap, a number */
-        memory[1 + random_below(draws(node), count - 1)] ^=
-            (uint8_t)(1U << random_below(draws(node), 8));
+        at = 1 + random_below(draws(node), count - 1);
+        memory[at] ^= (uint8_t)(1U << random_below(draws(node), 8));
         break;
     case 1: /* the view of a certificate, its signatures kept */
         memory[count > 18 ? 17 : 1] ^= 1;
@@ -616,13 +617,15 @@ static void equivocate(struct node *node, uint32_t to, struct packet *packet,
 static void say_late(struct node *node, uint32_t to, struct packet *packet)
 {
     struct sim *sim = node->sim;
+    const uint64_t most_us = 6 * sim->params.delta_ms * US_PER_MS;
 
     for (uint32_t i = 0; i < sim->node_count; i++) {
         if ((to == PEER_ALL || to == sim->nodes[i].peer) && sim->nodes[i].peer != node->peer &&
             net_reach(sim, node->number, i)) {
+            const uint64_t late_us = random_below(draws(node), most_us);
+
             net_deliver_later(sim, node->number, i, packet,
-                              net_delay_us(sim, node->number, i) +
-                                  random_below(draws(node), 6 * sim->params.delta_ms * US_PER_MS));
+                              net_delay_us(sim, node->number, i) + late_us);
         }
     }
 }
@@ -633,7 +636,9 @@ static void replay(struct node *node)
     const uint32_t count = byzantine->seen_count < SEEN_MAX ? byzantine->seen_count : SEEN_MAX;
 
     if (count != 0) {
-        say(node, some_nodes(node), byzantine->seen[random_below(draws(node), count)]);
+        const uint64_t at = random_below(draws(node), count);
+
+        say(node, some_nodes(node), byzantine->seen[at]);
     }
 }
 

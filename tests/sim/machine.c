@@ -341,19 +341,27 @@ void machine_close(struct node *node)
     node->sim = NULL;
 }
 
-/* Zeroed memory for a life, mapped once and then used again: pages that were touched are given back. */
+/*
+ * Zeroed memory for a life, mapped once and then used again: what was touched is given back.  In pages of two
+ * megabytes, where the machine has them: a life touches hundreds of small ones, and faults cost more than it.
+ */
 static void arena_renew(struct node *node, size_t size)
 {
-    if (node->arena.size < size) {
-        void *memory;
+    const size_t page = (size_t)2 << 20;
+    const size_t rounded = (size + page - 1) / page * page;
+
+    if (node->arena.size < rounded) {
+        uint8_t *memory;
 
         if (node->arena.at != NULL) {
             INVARIANT(munmap(node->arena.at, node->arena.size) == 0);
         }
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+        memory = mmap(NULL, rounded + page, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         INVARIANT(memory != MAP_FAILED);
-        node->arena = (struct arena){.at = memory, .size = size};
+        memory += (page - (uintptr_t)memory % page) % page;
+        (void)madvise(memory, rounded, MADV_HUGEPAGE);
+        node->arena = (struct arena){.at = memory, .size = rounded};
         return;
     }
     INVARIANT(madvise(node->arena.at, node->arena.size, MADV_DONTNEED) == 0);
@@ -446,7 +454,7 @@ static void machine_leave(struct node *node)
         oracles_after(node);
     }
     node->events += 1;
-    if (node->events % 64 == 0) {
+    if (node->events % 1024 == 0) {
         driver_check(node->driver);
     }
 }

@@ -300,7 +300,7 @@ void net_packet_event(struct sim *sim, const struct event *event)
     struct node *node = &sim->nodes[event->node];
     struct link *link = &sim->links[event->node][event->other];
 
-    if (!node->up || !link->open ||
+    if (!node->up || !link->open || sim->nodes[event->other].role == SIM_SILENT ||
         event->number !=
             sim->session[low(event->node, event->other)][high(event->node, event->other)]) {
         return;
@@ -411,11 +411,12 @@ void net_node_up(struct node *node)
 
     for (uint32_t i = 0; i < sim->node_count; i++) {
         if (i != node->number && sim->nodes[i].up) {
-            dial_later(sim, node->number, i,
-                       3 * net_delay_us(sim, node->number, i) +
-                           (sim->now_us == 0 ? 0
-                                             : random_below(sim_random(sim, STREAM_NETWORK),
-                                                            sim->net.dial_us / 2 + 1)));
+            uint64_t wait_us = 3 * net_delay_us(sim, node->number, i); /* handshake */
+
+            if (sim->now_us != 0) {
+                wait_us += random_below(sim_random(sim, STREAM_NETWORK), sim->net.dial_us / 2 + 1);
+            }
+            dial_later(sim, node->number, i, wait_us);
         }
     }
     sim_push(sim, &(struct event){.kind = EVENT_PING,

@@ -556,6 +556,15 @@ void oracles_sent(struct node *node, uint32_t to, const struct packet *packet)
     (void)to;
     node->sent_messages[bit_of(words->what)] += 1;
     check_encoding(node, packet);
+    if (node->validator == VALIDATOR_NONE) {
+        if ((words->what & (SIM_CONSENSUS | SIM_GET_CERTS | SIM_GET_BLOCK)) != 0) {
+            sim_fail(sim, 1, "full node %u sends a %s", node->number, words_name(words->what));
+        }
+        if (words->what == SIM_SYNC && packet->bytes[0] == 0x50) {
+            sim_mark_set(sim, MARK_FULL_NODE);
+        }
+        return;
+    }
     if ((words->what & (SIM_VOTES | SIM_PROPOSALS)) != 0 && words->whole) {
         vote_leaves(node, packet);
     }

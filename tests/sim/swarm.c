@@ -311,11 +311,12 @@ static void crash_one(struct sim *sim, struct node *node)
         return;
     }
     if (percent(random, swarm->crash_point_percent)) {
+        const uint32_t k = (uint32_t)between(random, 1, 6);
+
         if (percent(random, 70)) {
-            disk_sim_crash_at(&node->disk, (uint32_t)between(random, 1, 6),
-                              (enum disk_moment)random_below(random, 5));
+            disk_sim_crash_at(&node->disk, k, (enum disk_moment)random_below(random, 5));
         } else {
-            kv_sim_crash_at(&node->blocks, (uint32_t)between(random, 1, 3), percent(random, 50));
+            kv_sim_crash_at(&node->blocks, (k + 1) / 2, percent(random, 50));
         }
         return;
     }
@@ -339,8 +340,9 @@ void swarm_down(struct node *node)
         const struct disk_segment *segment = &node->disk.segments[at];
 
         if (segment->touched > 128) {
-            disk_sim_flip(&node->disk, at, random_below(random, segment->touched),
-                          (uint32_t)random_below(random, 8));
+            const size_t offset = random_below(random, segment->touched);
+
+            disk_sim_flip(&node->disk, at, offset, (uint32_t)random_below(random, 8));
         }
     }
     sim_push(sim, &(struct event){.kind = EVENT_RESTART,
@@ -629,7 +631,7 @@ static bool all_final(const struct sim *sim)
 static bool core_idle(const struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if ((sim->swarm->core >> i & 1) != 0 && sim->nodes[i].summary.work) {
+        if ((sim->swarm->core >> i & 1) != 0 && i < sim->n && sim->nodes[i].summary.work) {
             return false;
         }
     }
@@ -706,6 +708,7 @@ static void demand_silence(struct sim *sim)
     struct swarm *swarm = sim->swarm;
     const uint64_t limit_us =
         sim->now_us + 120 * US_PER_S + 40 * sim->params.delta_ms * US_PER_MS * (sim->f + 4);
+    uint64_t idle_us = sim->now_us; /* since when nobody has work */
     char who[400];
 
     swarm->quiet = true;
@@ -714,18 +717,17 @@ static void demand_silence(struct sim *sim)
             sim->nodes[i].role = SIM_SILENT;
         }
     }
-    while (!sim->failed && !(core_idle(sim) && core_agrees(sim))) {
+    while (!sim->failed && sim->now_us < idle_us + 10 * US_PER_S) {
         if (!sim_step(sim)) {
             return;
+        }
+        if (!core_idle(sim) || !core_agrees(sim)) {
+            idle_us = sim->now_us;
         }
         if (sim->now_us > limit_us) {
             who_waits(sim, who, sizeof who);
             sim_fail(sim, 16, "work does not end: %s", who);
         }
-    }
-    sim_run_until_us(sim, sim->now_us + 10 * US_PER_S);
-    if (!core_idle(sim)) { /* what came late gets its time, once */
-        sim_run_until_us(sim, limit_us + 30 * US_PER_S);
     }
     sim->silent_from_us = sim->now_us;
     sim_run_until_us(sim, sim->now_us + 40 * US_PER_S);
@@ -801,6 +803,9 @@ static struct sim *world_draw(uint64_t seed, enum swarm_mode mode, uint64_t *len
     options.validators = draw_validators(&random, mode);
     if (mode == SWARM_TWINS) {
         options.twins = (uint32_t)between(&random, 1, (options.validators - 1) / 3);
+    }
+    if (mode == SWARM_UNIFORM && percent(&random, 30)) {
+        options.full_nodes = (uint32_t)between(&random, 1, 2);
     }
     draw_timing(&random, &options, &net);
     draw_limits(&random, &options);

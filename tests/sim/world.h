@@ -71,6 +71,7 @@ enum sim_stream {
     X(INVALID_BLOCK, "invalid block proposed")                                                     \
     X(FETCHED, "block fetched")                                                                    \
     X(SYNCED, "range of final blocks fetched")                                                     \
+    X(FULL_NODE, "full node fetched blocks")                                                       \
     X(CERTS_ASKED, "certificates asked for")                                                       \
     X(PARTITION, "partition")                                                                      \
     X(ONE_WAY, "one-way cut")                                                                      \

@@ -867,7 +867,10 @@ static void changed_case(json_t *files, const char *comment, const char *text, c
     const char *at = strstr(text, from);
 
     must(at != NULL && strlen(text) + strlen(to) < sizeof out, comment);
-    (void)snprintf(out, sizeof out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    memcpy(out, text, (size_t)(at - text));
+    out[at - text] = '\0';
+    strcat(out, to);                /* NOLINT: the sum of lengths was looked at */
+    strcat(out, at + strlen(from)); /* NOLINT */
     (void)file_case(files, comment, out, "correct horse battery staple", verdict);
 }
 

@@ -10,7 +10,8 @@ SCENARIO(D_7_hidden_finality)
 {
     struct sim *sim = sim_start(&(struct sim_options){.leaders = "0123"});
 
-    sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE, .to = SIM_NODE(1) | SIM_NODE(2) | SIM_NODE(3)});
+    sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE,
+                                     .to = SIM_NODE(1) | SIM_NODE(2) | SIM_NODE(3)});
     sim_submit(sim, 0);
     sim_run_until_final(sim, SIM_NODE(0), 1, 400);
     sim_run_until_final(sim, SIM_OTHERS, 1, 300);

@@ -21,10 +21,11 @@ SCENARIO(D_6_split)
 
     sim_set_byzantine(sim, 3, SIM_PUPPET);
     (void)sim_submit_with(sim, &(struct sim_submit){.nodes = HONEST});
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_NOTARIZE | SIM_CERT_NOTARIZE, .view = 1,
+    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_NOTARIZE | SIM_CERT_NOTARIZE,
+                                           .view = 1,
                                            .to = SIM_NODE(1) | SIM_NODE(2)});
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_NULLIFY | SIM_CERT_NULLIFY, .view = 1,
-                                           .to = SIM_NODE(0)});
+    (void)sim_rule(sim, &(struct sim_rule){
+                            .what = SIM_NULLIFY | SIM_CERT_NULLIFY, .view = 1, .to = SIM_NODE(0)});
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE | SIM_CERT_FINALIZE, .view = 1});
     sim_run_until_ms(sim, 980);
     x = sim_say_proposal(sim, 3, &(struct sim_proposal){.view = 1, .txs = 1},
@@ -55,9 +56,9 @@ SCENARIO(D_20_unjustified_parent)
     sim_run_until_ms(sim, 70);
     (void)sim_submit(sim, 1);
     sim_run_until_final(sim, SIM_NODE(0), 2, 3000);
-    y = sim_say_proposal(sim, 3,
-                         &(struct sim_proposal){.view = 3, .parent_view = 1, .txs = 1, .bare = true},
-                         SIM_OTHERS);
+    y = sim_say_proposal(
+        sim, 3, &(struct sim_proposal){.view = 3, .parent_view = 1, .txs = 1, .bare = true},
+        SIM_OTHERS);
     sim_run_for_ms(sim, 600);
     for (uint32_t node = 0; node < 3; node++) {
         EXPECT(!sim_voted(sim, node, VOTE_NOTARIZE, 3, y.block_hash));
@@ -126,7 +127,8 @@ SCENARIO(D_36_flood)
     sim_say_vote(sim, 3, VOTE_NULLIFY, &candidate, SIM_OTHERS);
     sim_inject(sim, 3, HONEST, bytes_of(unknown, sizeof unknown));
     for (uint32_t i = 0; i < 5; i++) {
-        (void)sim_say_proposal(sim, 3, &(struct sim_proposal){.view = 4, .txs = i + 1, .bare = true}, SIM_OTHERS);
+        (void)sim_say_proposal(
+            sim, 3, &(struct sim_proposal){.view = 4, .txs = i + 1, .bare = true}, SIM_OTHERS);
     }
     sim_run_for_ms(sim, 2000);
     sim_set_byzantine(sim, 3, SIM_SILENT);

@@ -10,8 +10,8 @@
 /* A few blocks, so that node 0 has a record worth damaging, and then its power is cut. */
 static struct sim *some_blocks(uint32_t segment_bytes)
 {
-    struct sim *sim = sim_start(
-        &(struct sim_options){.leaders = "0123", .segment_bytes = segment_bytes});
+    struct sim *sim =
+        sim_start(&(struct sim_options){.leaders = "0123", .segment_bytes = segment_bytes});
 
     for (uint64_t height = 1; height <= 6; height++) {
         (void)sim_submit(sim, (uint32_t)height % 4);

@@ -44,11 +44,12 @@ SCENARIO(D_1_blackout)
 
     sim_set_byzantine(sim, 3, SIM_PUPPET);
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE | SIM_CERT_FINALIZE});
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSALS | SIM_NOTARIZE, .from = SIM_NODE(2),
-                                           .view = 2});
+    (void)sim_rule(sim, &(struct sim_rule){
+                            .what = SIM_PROPOSALS | SIM_NOTARIZE, .from = SIM_NODE(2), .view = 2});
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_NULLIFY, .to = SIM_NODE(0), .view = 2});
     to_0 = sim_rule(sim, &(struct sim_rule){.what = SIM_CONSENSUS | SIM_TX | SIM_STATUS,
-                                            .to = SIM_NODE(0), .fate = SIM_HOLD});
+                                            .to = SIM_NODE(0),
+                                            .fate = SIM_HOLD});
     (void)sim_submit_with(sim, &(struct sim_submit){.nodes = SIM_NODE(1) | SIM_NODE(2)});
     sim_run_until_ms(sim, 1040); /* T_prop of view 1 has passed at 1 and 2 */
     EXPECT(sim_voted(sim, 1, VOTE_NULLIFY, 1, NULL) && sim_voted(sim, 2, VOTE_NULLIFY, 1, NULL));
@@ -57,7 +58,8 @@ SCENARIO(D_1_blackout)
     sim_run_until_ms(sim, 2900); /* 1 and 2 are in view 2 and have nullified it */
     EXPECT(sim_voted(sim, 1, VOTE_NULLIFY, 2, NULL) && sim_voted(sim, 2, VOTE_NULLIFY, 2, NULL));
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSALS | SIM_NOTARIZE | SIM_CERT_NOTARIZE,
-                                           .to = SIM_NODE(2), .view = 3});
+                                           .to = SIM_NODE(2),
+                                           .view = 3});
     sim_rule_remove(sim, to_0); /* all at once: 0 notarizes and finalizes view 1 */
     sim_run_for_ms(sim, 8);
     sim_say_vote(sim, 3, VOTE_NULLIFY, &nothing, SIM_NODE(1) | SIM_NODE(2));
@@ -84,8 +86,10 @@ SCENARIO(D_1_blackout_of_seven)
 
     sim_set_byzantine(sim, 5, SIM_PUPPET);
     sim_set_byzantine(sim, 6, SIM_PUPPET);
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_CONSENSUS | SIM_TX | SIM_STATUS, .to = far,
-                                           .from = honest, .fate = SIM_HOLD});
+    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_CONSENSUS | SIM_TX | SIM_STATUS,
+                                           .to = far,
+                                           .from = honest,
+                                           .fate = SIM_HOLD});
     (void)sim_submit_with(sim, &(struct sim_submit){.nodes = 7});
     sim_run_until_ms(sim, 1050);
     sim_say_vote(sim, 5, VOTE_NULLIFY, &nothing, 7);
@@ -157,7 +161,8 @@ SCENARIO(D_2_repeat_of_a_final_block)
     uint64_t view;
 
     /* 0 alone learns that x is final in view 1; the others repeat it. */
-    rule = sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE | SIM_CERT_FINALIZE, .view = 1,
+    rule = sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE | SIM_CERT_FINALIZE,
+                                            .view = 1,
                                             .to = SIM_NODE(1) | SIM_NODE(2) | SIM_NODE(3)});
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_STATUS, .from = SIM_NODE(0)});
     (void)sim_submit(sim, 0);
@@ -181,7 +186,8 @@ SCENARIO(D_5_lost_certificate)
 
     sim_set_byzantine(sim, 3, SIM_PUPPET);
     (void)sim_submit_with(sim, &(struct sim_submit){.nodes = HONEST});
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_NOTARIZE | SIM_CERT_NOTARIZE, .from = HONEST,
+    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_NOTARIZE | SIM_CERT_NOTARIZE,
+                                           .from = HONEST,
                                            .to = SIM_NODE(1) | SIM_NODE(2)});
     sim_run_until_ms(sim, 100);
     x = sim_say_proposal(sim, 3, &(struct sim_proposal){.view = 1, .txs = 1},
@@ -235,8 +241,12 @@ static void leader_cut(enum sim_fate fate, uint32_t to)
 {
     struct sim *sim = sim_start(&(struct sim_options){.leaders = "0123"});
 
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSE, .from = SIM_NODE(0), .to = to,
-                                           .view = 1, .fate = fate, .count = 1});
+    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSE,
+                                           .from = SIM_NODE(0),
+                                           .to = to,
+                                           .view = 1,
+                                           .fate = fate,
+                                           .count = 1});
     (void)sim_submit(sim, 0);
     sim_run_for_ms(sim, 100);
     EXPECT(!sim_up(sim, 0));
@@ -274,8 +284,11 @@ SCENARIO(D_13_leader_back_after_nullify)
 {
     struct sim *sim = sim_start(&(struct sim_options){.leaders = "0123"});
 
-    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSE, .from = SIM_NODE(0), .view = 1,
-                                           .fate = SIM_CRASH_BEFORE, .count = 1});
+    (void)sim_rule(sim, &(struct sim_rule){.what = SIM_PROPOSE,
+                                           .from = SIM_NODE(0),
+                                           .view = 1,
+                                           .fate = SIM_CRASH_BEFORE,
+                                           .count = 1});
     (void)sim_submit_with(sim, &(struct sim_submit){.nodes = SIM_OTHERS});
     sim_run_for_ms(sim, 3000);
     sim_restart(sim, 0);

@@ -15,8 +15,8 @@ static struct sim *late_proposal(void)
 {
     struct sim *sim = sim_start(&(struct sim_options){.leaders = "0123"});
 
-    (void)sim_rule(sim, &(struct sim_rule){
-                            .what = SIM_CONSENSUS, .to = SIM_NODE(2), .fate = SIM_HOLD});
+    (void)sim_rule(sim,
+                   &(struct sim_rule){.what = SIM_CONSENSUS, .to = SIM_NODE(2), .fate = SIM_HOLD});
     (void)sim_rule(sim, &(struct sim_rule){.what = SIM_FINALIZE | SIM_CERT_FINALIZE});
     (void)sim_submit_with(sim, &(struct sim_submit){.nodes = SIM_OTHERS});
     sim_run_until_ms(sim, 1600);
@@ -104,10 +104,12 @@ SCENARIO(D_14_both_certificates)
     sim_submit_with(sim, &(struct sim_submit){.nodes = HONEST});
     sim_rule(sim, &(struct sim_rule){.what = SIM_CERT_NOTARIZE, .view = 1, .to = SIM_NODE(0)});
     sim_rule(sim, &(struct sim_rule){.what = SIM_NOTARIZE, .view = 1, .to = SIM_NODE(0)});
-    sim_rule(sim, &(struct sim_rule){.what = SIM_NULLIFY | SIM_CERT_NULLIFY, .view = 1,
+    sim_rule(sim, &(struct sim_rule){.what = SIM_NULLIFY | SIM_CERT_NULLIFY,
+                                     .view = 1,
                                      .to = SIM_NODE(1) | SIM_NODE(2)});
     sim_run_until_ms(sim, 950);
-    x = sim_say_proposal(sim, 3, &(struct sim_proposal){.view = 1, .txs = 1}, SIM_NODE(1) | SIM_NODE(2));
+    x = sim_say_proposal(sim, 3, &(struct sim_proposal){.view = 1, .txs = 1},
+                         SIM_NODE(1) | SIM_NODE(2));
     sim_run_until_ms(sim, 1300);
     EXPECT(sim_voted(sim, 0, VOTE_NULLIFY, 1, NULL));
     EXPECT(sim_voted(sim, 1, VOTE_NOTARIZE, 1, x.block_hash));

@@ -199,7 +199,7 @@ TEST(undo_at_random_places_is_the_model)
 {
     static struct model models[MARKS + 1];
 
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 30; seed++) {
         struct random random = {seed};
         struct overlay_mark marks[MARKS];
         uint32_t depth = 0;
@@ -261,11 +261,24 @@ static bool has_child(const struct node *nodes, uint32_t i)
     return false;
 }
 
+static void branch_begin(struct random *random, struct node *nodes, struct node *node)
+{
+    uint32_t parent = (uint32_t)random_below(random, BRANCHES + 1);
+
+    while (parent != BRANCHES && nodes[parent].overlay == NULL) {
+        parent = (uint32_t)random_below(random, BRANCHES + 1);
+    }
+    node->parent = parent;
+    node->model = nodes[parent].model;
+    node->overlay = overlay_begin(state, nodes[parent].overlay, 1);
+    CHECK(node->overlay != NULL);
+}
+
 TEST(branches_see_their_ancestors_alone)
 {
     static struct node nodes[BRANCHES + 1];
 
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 25; seed++) {
         struct random random = {seed * 1000};
 
         keys_draw(&random);
@@ -281,15 +294,7 @@ TEST(branches_see_their_ancestors_alone)
             struct node *node = &nodes[i];
 
             if (node->overlay == NULL) {
-                uint32_t parent = (uint32_t)random_below(&random, BRANCHES + 1);
-
-                while (parent != BRANCHES && nodes[parent].overlay == NULL) {
-                    parent = (uint32_t)random_below(&random, BRANCHES + 1);
-                }
-                node->parent = parent;
-                node->model = nodes[parent].model;
-                node->overlay = overlay_begin(state, nodes[parent].overlay, 1);
-                CHECK(node->overlay != NULL);
+                branch_begin(&random, nodes, node);
             } else if (!has_child(nodes, i) && random_below(&random, 4) == 0) {
                 overlay_drop(node->overlay);
                 node->overlay = NULL;

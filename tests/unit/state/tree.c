@@ -36,7 +36,12 @@ static struct arena memory;
 static struct arena scratch;
 static struct kv *kv;
 static struct state *state;
-static struct state_options options = {.overlay_bytes = 2 << 20, .retain_versions = 5};
+static struct state_options options = {
+    .overlay_bytes = 2 << 20,
+    .retain_versions = 5,
+    .row_cache_bytes = 64 << 10, /* small, so that much is thrown out */
+    .node_cache_bytes = 64 << 10,
+};
 
 static struct bytes key_of(uint64_t number, uint8_t out[11])
 {
@@ -341,7 +346,7 @@ TEST(branches_are_dropped_and_finalized_in_order)
     static struct block blocks[BLOCKS];
     static struct content history[KEPT];
 
-    for (uint64_t seed = 1; seed <= 8; seed++) {
+    for (uint64_t seed = 1; seed <= 5; seed++) {
         struct random random = {seed * 77};
         struct content applied = {0};
         uint64_t height = 0;
@@ -484,7 +489,7 @@ TEST(a_power_cut_loses_whole_heights)
 {
     static struct content history[KEPT];
 
-    for (uint64_t seed = 1; seed <= 10; seed++) {
+    for (uint64_t seed = 1; seed <= 5; seed++) {
         struct random random = {seed * 13};
         struct content content = {0};
         uint64_t height = 0;
@@ -649,7 +654,7 @@ TEST(pruning_keeps_what_kept_heights_need)
 TEST(pruning_to_one_height_leaves_the_models_nodes)
 {
     options.retain_versions = 0;
-    for (uint64_t seed = 1; seed <= 10; seed++) {
+    for (uint64_t seed = 1; seed <= 5; seed++) {
         struct random random = {seed + 400};
         struct content content = {0};
         struct tree_leaf leaves[KEYS];

@@ -1,10 +1,10 @@
 /*
- * node/pool.c -- entries in a fixed array, found by two hash tables, ordered by one list a class and one an account.
+ * node/mempool.c -- entries in a fixed array, found by two hash tables, ordered by one list a class and one an account.
  *
  * Bytes of a transaction lie in a slab of its size class (256 bytes to 64 KiB, powers of two), taken from a
  * region of fixed size; a slab once cut stays of its size.
  */
-#include "node/pool.h"
+#include "node/mempool.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ enum {
 };
 
 struct entry {
-    struct pool_tx tx;
+    struct mempool_tx tx;
     uint64_t stamp;
     uint64_t sequence;
     uint32_t slab;       /* size class of the bytes */
@@ -50,15 +50,15 @@ struct list {
     uint64_t bytes;
 };
 
-struct pool {
-    struct pool_options options;
+struct mempool {
+    struct mempool_options options;
     uint32_t entry_count; /* size of entries */
     struct entry *entries;
     uint32_t free_entry; /* chained by class_next */
     uint32_t used;
     uint64_t used_bytes;
     uint64_t sequence;
-    struct list classes[POOL_CLASSES];
+    struct list classes[MEMPOOL_CLASSES];
 
     uint32_t bucket_mask;
     uint32_t *by_hash;
@@ -72,7 +72,7 @@ struct pool {
     uint32_t region_used;
     uint8_t *free_slabs[SLAB_SIZES]; /* each begins with the address of the next */
 
-    uint32_t expire_at; /* where pool_expire goes on */
+    uint32_t expire_at; /* where mempool_expire goes on */
 
     struct seen *seen;
     uint32_t seen_used;
@@ -81,13 +81,13 @@ struct pool {
     uint32_t *by_seen;
 };
 
-struct pool_options pool_options_standard(void)
+struct mempool_options mempool_options_standard(void)
 {
-    return (struct pool_options){.class_count = 20000,
-                                 .bytes = 32U << 20,
-                                 .account_count = 64,
-                                 .account_bytes = 256U << 10,
-                                 .seen_count = 256U << 10};
+    return (struct mempool_options){.class_count = 20000,
+                                    .bytes = 32U << 20,
+                                    .account_count = 64,
+                                    .account_bytes = 256U << 10,
+                                    .seen_count = 256U << 10};
 }
 
 static uint32_t power_above(uint32_t count)
@@ -100,17 +100,17 @@ static uint32_t power_above(uint32_t count)
     return power;
 }
 
-static uint32_t entries_of(const struct pool_options *options)
+static uint32_t entries_of(const struct mempool_options *options)
 {
-    return options->class_count * POOL_CLASSES;
+    return options->class_count * MEMPOOL_CLASSES;
 }
 
-size_t pool_footprint(const struct pool_options *options)
+size_t mempool_footprint(const struct mempool_options *options)
 {
     const size_t entries = entries_of(options);
     const size_t buckets = power_above(entries_of(options));
 
-    return arena_rounded(sizeof(struct pool)) + arena_rounded(entries * sizeof(struct entry)) +
+    return arena_rounded(sizeof(struct mempool)) + arena_rounded(entries * sizeof(struct entry)) +
            arena_rounded(entries * sizeof(struct account)) +
            3 * arena_rounded(buckets * sizeof(uint32_t)) + arena_rounded(options->bytes) +
            arena_rounded(options->seen_count * sizeof(struct seen)) +
@@ -126,16 +126,17 @@ static uint32_t *buckets_take(struct arena *arena, uint32_t count)
 }
 
 /* Chains of free places are made as places are first used: nothing is touched that is never needed. */
-enum err pool_init(const struct pool_options *options, struct arena *arena, struct pool **out)
+enum err mempool_init(const struct mempool_options *options, struct arena *arena,
+                      struct mempool **out)
 {
-    struct pool *pool;
+    struct mempool *pool;
     uint32_t buckets;
 
-    if (arena->size - arena->used < pool_footprint(options)) {
+    if (arena->size - arena->used < mempool_footprint(options)) {
         return ERR_NO_SPACE;
     }
     pool = arena_must(arena, sizeof *pool);
-    *pool = (struct pool){.options = *options};
+    *pool = (struct mempool){.options = *options};
     pool->entries = arena_must(arena, entries_of(options) * sizeof *pool->entries);
     pool->accounts = arena_must(arena, entries_of(options) * sizeof *pool->accounts);
     buckets = power_above(entries_of(options));
@@ -149,7 +150,7 @@ enum err pool_init(const struct pool_options *options, struct arena *arena, stru
     pool->by_seen = buckets_take(arena, pool->seen_mask + 1);
     pool->free_entry = NONE;
     pool->free_account = NONE;
-    for (uint32_t i = 0; i < POOL_CLASSES; i++) {
+    for (uint32_t i = 0; i < MEMPOOL_CLASSES; i++) {
         pool->classes[i] = (struct list){.first = NONE, .last = NONE};
     }
     *out = pool;
@@ -165,7 +166,7 @@ static uint32_t bucket_of(const uint8_t *id)
     return value;
 }
 
-static uint32_t nonce_bucket(const struct pool *pool, const uint8_t *account, uint32_t lane,
+static uint32_t nonce_bucket(const struct mempool *pool, const uint8_t *account, uint32_t lane,
                              uint64_t nonce)
 {
     const uint64_t mixed = (nonce * 8 + lane) * UINT64_C(0x9e3779b97f4a7c15);
@@ -173,7 +174,7 @@ static uint32_t nonce_bucket(const struct pool *pool, const uint8_t *account, ui
     return (bucket_of(account) ^ (uint32_t)(mixed >> 32)) & pool->bucket_mask;
 }
 
-static uint32_t find_hash(const struct pool *pool, const uint8_t *wire_hash)
+static uint32_t find_hash(const struct mempool *pool, const uint8_t *wire_hash)
 {
     uint32_t at = pool->by_hash[bucket_of(wire_hash) & pool->bucket_mask];
 
@@ -183,13 +184,13 @@ static uint32_t find_hash(const struct pool *pool, const uint8_t *wire_hash)
     return at;
 }
 
-static uint32_t find_nonce(const struct pool *pool, const uint8_t *account, uint32_t lane,
+static uint32_t find_nonce(const struct mempool *pool, const uint8_t *account, uint32_t lane,
                            uint64_t nonce)
 {
     uint32_t at = pool->by_nonce[nonce_bucket(pool, account, lane, nonce)];
 
     while (at != NONE) {
-        const struct pool_tx *tx = &pool->entries[at].tx;
+        const struct mempool_tx *tx = &pool->entries[at].tx;
 
         if (tx->nonce == nonce && tx->lane == lane &&
             memcmp(tx->account, account, ACCOUNT_BYTES) == 0) {
@@ -200,7 +201,7 @@ static uint32_t find_nonce(const struct pool *pool, const uint8_t *account, uint
     return at;
 }
 
-static uint32_t find_account(const struct pool *pool, const uint8_t *account)
+static uint32_t find_account(const struct mempool *pool, const uint8_t *account)
 {
     uint32_t at = pool->by_account[bucket_of(account) & pool->bucket_mask];
 
@@ -227,13 +228,13 @@ static uint32_t slab_bytes(uint32_t slab)
     return (uint32_t)SLAB_BYTES_MIN << slab;
 }
 
-static bool slab_there(const struct pool *pool, uint32_t slab)
+static bool slab_there(const struct mempool *pool, uint32_t slab)
 {
     return pool->free_slabs[slab] != NULL ||
            pool->options.bytes - pool->region_used >= slab_bytes(slab);
 }
 
-static uint8_t *slab_take(struct pool *pool, uint32_t slab)
+static uint8_t *slab_take(struct mempool *pool, uint32_t slab)
 {
     uint8_t *taken = pool->free_slabs[slab];
 
@@ -247,7 +248,7 @@ static uint8_t *slab_take(struct pool *pool, uint32_t slab)
     return taken;
 }
 
-static void slab_give(struct pool *pool, uint32_t slab, uint8_t *at)
+static void slab_give(struct mempool *pool, uint32_t slab, uint8_t *at)
 {
     memcpy(at, &pool->free_slabs[slab], sizeof(uint8_t *));
     pool->free_slabs[slab] = at;
@@ -256,12 +257,12 @@ static void slab_give(struct pool *pool, uint32_t slab, uint8_t *at)
 /* -- Rules of room. -- */
 
 /* Bytes that the class may not use, because they are kept for higher classes. */
-static uint64_t reserved_from(const struct pool *pool, enum pool_class class)
+static uint64_t reserved_from(const struct mempool *pool, enum mempool_class class)
 {
-    const uint64_t tenth = pool->options.bytes / 10 * RESERVED_TENTHS;
+    const uint64_t tenth = (uint64_t)(pool->options.bytes / 10) * RESERVED_TENTHS;
     uint64_t reserved = 0;
 
-    for (uint32_t higher = POOL_SYSTEM; higher <= POOL_URGENT; higher++) {
+    for (uint32_t higher = MEMPOOL_SYSTEM; higher <= MEMPOOL_URGENT; higher++) {
         if (higher != (uint32_t) class && pool->classes[higher].bytes < tenth) {
             reserved += tenth - pool->classes[higher].bytes;
         }
@@ -269,7 +270,7 @@ static uint64_t reserved_from(const struct pool *pool, enum pool_class class)
     return reserved;
 }
 
-static bool memory_there(const struct pool *pool, const struct pool_tx *tx)
+static bool memory_there(const struct mempool *pool, const struct mempool_tx *tx)
 {
     const uint32_t slab = slab_of(tx->bytes.count);
 
@@ -279,9 +280,9 @@ static bool memory_there(const struct pool *pool, const struct pool_tx *tx)
 }
 
 /* The newest transaction of the lowest class below `class` that has any; NONE if there is none. */
-static uint32_t lowest_newest(const struct pool *pool, enum pool_class class)
+static uint32_t lowest_newest(const struct mempool *pool, enum mempool_class class)
 {
-    for (uint32_t lower = POOL_CLASSES - 1; lower > (uint32_t) class; lower--) {
+    for (uint32_t lower = MEMPOOL_CLASSES - 1; lower > (uint32_t) class; lower--) {
         if (pool->classes[lower].count != 0) {
             return pool->classes[lower].last;
         }
@@ -289,43 +290,46 @@ static uint32_t lowest_newest(const struct pool *pool, enum pool_class class)
     return NONE;
 }
 
-static enum pool_answer room_without_memory(const struct pool *pool, const struct pool_tx *tx)
+static enum mempool_answer room_without_memory(const struct mempool *pool,
+                                               const struct mempool_tx *tx)
 {
     const uint32_t account = find_account(pool, tx->account);
     const uint32_t count = account == NONE ? 0 : pool->accounts[account].count;
     const size_t bytes = account == NONE ? 0 : pool->accounts[account].bytes;
 
     if (find_hash(pool, tx->wire_hash) != NONE) {
-        return POOL_KNOWN;
+        return MEMPOOL_KNOWN;
     }
     if (find_nonce(pool, tx->account, tx->lane, tx->nonce) != NONE) {
-        return POOL_NONCE_TAKEN;
+        return MEMPOOL_NONCE_TAKEN;
     }
     if (count >= pool->options.account_count ||
         bytes + tx->bytes.count > pool->options.account_bytes) {
-        return POOL_ACCOUNT_FULL;
+        return MEMPOOL_ACCOUNT_FULL;
     }
-    return pool->classes[tx->class].count >= pool->options.class_count ? POOL_FULL : POOL_ADDED;
+    return pool->classes[tx->class].count >= pool->options.class_count ? MEMPOOL_FULL
+                                                                       : MEMPOOL_ADDED;
 }
 
-enum pool_answer pool_room(const struct pool *pool, const struct pool_tx *tx)
+enum mempool_answer mempool_room(const struct mempool *pool, const struct mempool_tx *tx)
 {
-    enum pool_answer answer;
+    enum mempool_answer answer;
 
-    INVARIANT(tx->class < POOL_CLASSES);
+    INVARIANT(tx->class < MEMPOOL_CLASSES);
     if (tx->bytes.count == 0 || tx->bytes.count > TX_BYTES_MAX) {
-        return POOL_FULL;
+        return MEMPOOL_FULL;
     }
     answer = room_without_memory(pool, tx);
-    if (answer == POOL_ADDED && !memory_there(pool, tx) && lowest_newest(pool, tx->class) == NONE) {
-        return POOL_FULL;
+    if (answer == MEMPOOL_ADDED && !memory_there(pool, tx) &&
+        lowest_newest(pool, tx->class) == NONE) {
+        return MEMPOOL_FULL;
     }
     return answer;
 }
 
 /* -- Adding and removing. -- */
 
-static uint32_t entry_take(struct pool *pool)
+static uint32_t entry_take(struct mempool *pool)
 {
     uint32_t at = pool->free_entry;
 
@@ -340,7 +344,7 @@ static uint32_t entry_take(struct pool *pool)
 }
 
 /* Places of accounts are as many as entries, and an account in use has an entry: one is always free. */
-static uint32_t account_take(struct pool *pool, const uint8_t *id)
+static uint32_t account_take(struct mempool *pool, const uint8_t *id)
 {
     uint32_t at = find_account(pool, id);
     uint32_t *bucket = &pool->by_account[bucket_of(id) & pool->bucket_mask];
@@ -362,7 +366,7 @@ static uint32_t account_take(struct pool *pool, const uint8_t *id)
     return at;
 }
 
-static void account_give(struct pool *pool, uint32_t at)
+static void account_give(struct mempool *pool, uint32_t at)
 {
     uint32_t *link = &pool->by_account[bucket_of(pool->accounts[at].id) & pool->bucket_mask];
 
@@ -374,7 +378,7 @@ static void account_give(struct pool *pool, uint32_t at)
     pool->free_account = at;
 }
 
-static void class_append(struct pool *pool, uint32_t at)
+static void class_append(struct mempool *pool, uint32_t at)
 {
     struct entry *entry = &pool->entries[at];
     struct list *list = &pool->classes[entry->tx.class];
@@ -391,7 +395,7 @@ static void class_append(struct pool *pool, uint32_t at)
     list->bytes += slab_bytes(entry->slab);
 }
 
-static void class_remove(struct pool *pool, uint32_t at)
+static void class_remove(struct mempool *pool, uint32_t at)
 {
     struct entry *entry = &pool->entries[at];
     struct list *list = &pool->classes[entry->tx.class];
@@ -410,11 +414,11 @@ static void class_remove(struct pool *pool, uint32_t at)
     list->bytes -= slab_bytes(entry->slab);
 }
 
-static void remove_at(struct pool *pool, uint32_t at)
+static void remove_at(struct mempool *pool, uint32_t at)
 {
     struct entry *entry = &pool->entries[at];
     struct account *account = &pool->accounts[entry->account];
-    const struct pool_tx *tx = &entry->tx;
+    const struct mempool_tx *tx = &entry->tx;
     uint32_t *link = &pool->by_hash[bucket_of(tx->wire_hash) & pool->bucket_mask];
 
     INVARIANT(entry->used);
@@ -441,22 +445,22 @@ static void remove_at(struct pool *pool, uint32_t at)
     pool->free_entry = at;
 }
 
-enum pool_answer pool_add(struct pool *pool, const struct pool_tx *tx)
+enum mempool_answer mempool_add(struct mempool *pool, const struct mempool_tx *tx)
 {
-    const enum pool_answer answer = pool_room(pool, tx);
+    const enum mempool_answer answer = mempool_room(pool, tx);
     uint32_t *bucket;
     struct entry *entry;
     uint8_t *bytes;
     uint32_t at;
 
-    if (answer != POOL_ADDED) {
+    if (answer != MEMPOOL_ADDED) {
         return answer;
     }
     while (!memory_there(pool, tx)) {
         const uint32_t lower = lowest_newest(pool, tx->class);
 
         if (lower == NONE) {
-            return POOL_FULL; /* slabs of other sizes are free, none of this size */
+            return MEMPOOL_FULL; /* slabs of other sizes are free, none of this size */
         }
         remove_at(pool, lower);
     }
@@ -479,17 +483,18 @@ enum pool_answer pool_add(struct pool *pool, const struct pool_tx *tx)
     class_append(pool, at);
     pool->used += 1;
     pool->used_bytes += slab_bytes(entry->slab);
-    return POOL_ADDED;
+    return MEMPOOL_ADDED;
 }
 
-const struct pool_tx *pool_find(const struct pool *pool, const uint8_t wire_hash[HASH_BYTES])
+const struct mempool_tx *mempool_find(const struct mempool *pool,
+                                      const uint8_t wire_hash[HASH_BYTES])
 {
     const uint32_t at = find_hash(pool, wire_hash);
 
     return at == NONE ? NULL : &pool->entries[at].tx;
 }
 
-void pool_remove(struct pool *pool, const uint8_t wire_hash[HASH_BYTES])
+void mempool_remove(struct mempool *pool, const uint8_t wire_hash[HASH_BYTES])
 {
     const uint32_t at = find_hash(pool, wire_hash);
 
@@ -498,8 +503,8 @@ void pool_remove(struct pool *pool, const uint8_t wire_hash[HASH_BYTES])
     }
 }
 
-void pool_remove_nonce(struct pool *pool, const uint8_t account[ACCOUNT_BYTES], uint32_t lane,
-                       uint64_t nonce)
+void mempool_remove_nonce(struct mempool *pool, const uint8_t account[ACCOUNT_BYTES], uint32_t lane,
+                          uint64_t nonce)
 {
     const uint32_t at = find_nonce(pool, account, lane, nonce);
 
@@ -508,7 +513,7 @@ void pool_remove_nonce(struct pool *pool, const uint8_t account[ACCOUNT_BYTES], 
     }
 }
 
-void pool_expire(struct pool *pool, uint64_t time_ms, uint32_t limit)
+void mempool_expire(struct mempool *pool, uint64_t time_ms, uint32_t limit)
 {
     for (uint32_t i = 0; i < limit && i < pool->entry_count; i++) {
         if (pool->expire_at >= pool->entry_count) {
@@ -522,29 +527,29 @@ void pool_expire(struct pool *pool, uint64_t time_ms, uint32_t limit)
     }
 }
 
-uint32_t pool_count(const struct pool *pool)
+uint32_t mempool_count(const struct mempool *pool)
 {
     return pool->used;
 }
 
-uint64_t pool_bytes(const struct pool *pool)
+uint64_t mempool_bytes(const struct mempool *pool)
 {
     return pool->used_bytes;
 }
 
 /* -- Walking. -- */
 
-void pool_walk_begin(const struct pool *pool, uint64_t stamp, struct pool_walk *walk)
+void mempool_walk_begin(const struct mempool *pool, uint64_t stamp, struct mempool_walk *walk)
 {
-    *walk = (struct pool_walk){.stamp = stamp};
-    for (uint32_t i = 0; i < POOL_CLASSES; i++) {
+    *walk = (struct mempool_walk){.stamp = stamp};
+    for (uint32_t i = 0; i < MEMPOOL_CLASSES; i++) {
         walk->next[i] = pool->classes[i].first;
     }
 }
 
 /* The place is moved on before the transaction is given, so that the caller may remove it. */
-static const struct pool_tx *walk_class(const struct pool *pool, struct pool_walk *walk,
-                                        enum pool_class class)
+static const struct mempool_tx *walk_class(const struct mempool *pool, struct mempool_walk *walk,
+                                           enum mempool_class class)
 {
     while (walk->next[class] != NONE) {
         const struct entry *entry = &pool->entries[walk->next[class]];
@@ -557,20 +562,20 @@ static const struct pool_tx *walk_class(const struct pool *pool, struct pool_wal
     return NULL;
 }
 
-const struct pool_tx *pool_walk_next(const struct pool *pool, struct pool_walk *walk)
+const struct mempool_tx *mempool_walk_next(const struct mempool *pool, struct mempool_walk *walk)
 {
-    static const uint8_t turns[] = {POOL_URGENT, POOL_URGENT, POOL_NORMAL, POOL_URGENT,
-                                    POOL_NORMAL, POOL_URGENT, POOL_BULK};
-    const struct pool_tx *tx = walk_class(pool, walk, POOL_SYSTEM);
+    static const uint8_t turns[] = {MEMPOOL_URGENT, MEMPOOL_URGENT, MEMPOOL_NORMAL, MEMPOOL_URGENT,
+                                    MEMPOOL_NORMAL, MEMPOOL_URGENT, MEMPOOL_BULK};
+    const struct mempool_tx *tx = walk_class(pool, walk, MEMPOOL_SYSTEM);
 
     for (uint32_t tries = 0; tx == NULL && tries < sizeof turns; tries++) {
-        tx = walk_class(pool, walk, (enum pool_class)turns[walk->turn]);
+        tx = walk_class(pool, walk, (enum mempool_class)turns[walk->turn]);
         walk->turn = (walk->turn + 1) % (uint32_t)sizeof turns;
     }
     return tx;
 }
 
-void pool_stamp(struct pool *pool, const uint8_t wire_hash[HASH_BYTES], uint64_t stamp)
+void mempool_stamp(struct mempool *pool, const uint8_t wire_hash[HASH_BYTES], uint64_t stamp)
 {
     const uint32_t at = find_hash(pool, wire_hash);
 
@@ -579,25 +584,25 @@ void pool_stamp(struct pool *pool, const uint8_t wire_hash[HASH_BYTES], uint64_t
     }
 }
 
-uint32_t pool_oldest(const struct pool *pool, const struct pool_tx **out, uint32_t max)
+uint32_t mempool_oldest(const struct mempool *pool, const struct mempool_tx **out, uint32_t max)
 {
-    uint32_t next[POOL_CLASSES];
+    uint32_t next[MEMPOOL_CLASSES];
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < POOL_CLASSES; i++) {
+    for (uint32_t i = 0; i < MEMPOOL_CLASSES; i++) {
         next[i] = pool->classes[i].first;
     }
     while (count < max) {
-        uint32_t oldest = POOL_CLASSES;
+        uint32_t oldest = MEMPOOL_CLASSES;
 
-        for (uint32_t i = 0; i < POOL_CLASSES; i++) {
+        for (uint32_t i = 0; i < MEMPOOL_CLASSES; i++) {
             if (next[i] != NONE &&
-                (oldest == POOL_CLASSES ||
+                (oldest == MEMPOOL_CLASSES ||
                  pool->entries[next[i]].sequence < pool->entries[next[oldest]].sequence)) {
                 oldest = i;
             }
         }
-        if (oldest == POOL_CLASSES) {
+        if (oldest == MEMPOOL_CLASSES) {
             break;
         }
         out[count] = &pool->entries[next[oldest]].tx;
@@ -609,7 +614,7 @@ uint32_t pool_oldest(const struct pool *pool, const struct pool_tx **out, uint32
 
 /* -- Ids seen. -- */
 
-static uint32_t seen_find(const struct pool *pool, const uint8_t *wire_hash)
+static uint32_t seen_find(const struct mempool *pool, const uint8_t *wire_hash)
 {
     uint32_t at = pool->by_seen[bucket_of(wire_hash) & pool->seen_mask];
 
@@ -619,7 +624,7 @@ static uint32_t seen_find(const struct pool *pool, const uint8_t *wire_hash)
     return at;
 }
 
-static void seen_unlink(struct pool *pool, uint32_t at)
+static void seen_unlink(struct mempool *pool, uint32_t at)
 {
     uint32_t *link = &pool->by_seen[bucket_of(pool->seen[at].id) & pool->seen_mask];
 
@@ -629,8 +634,8 @@ static void seen_unlink(struct pool *pool, uint32_t at)
     *link = pool->seen[at].next;
 }
 
-void pool_seen_set(struct pool *pool, const uint8_t wire_hash[HASH_BYTES], enum pool_seen what,
-                   uint64_t now_ms)
+void mempool_seen_set(struct mempool *pool, const uint8_t wire_hash[HASH_BYTES],
+                      enum mempool_seen what, uint64_t now_ms)
 {
     uint32_t at = seen_find(pool, wire_hash);
     uint32_t *bucket = &pool->by_seen[bucket_of(wire_hash) & pool->seen_mask];
@@ -651,24 +656,24 @@ void pool_seen_set(struct pool *pool, const uint8_t wire_hash[HASH_BYTES], enum 
     pool->seen[at].at_ms = now_ms;
 }
 
-enum pool_seen pool_seen_get(const struct pool *pool, const uint8_t wire_hash[HASH_BYTES],
-                             uint64_t now_ms)
+enum mempool_seen mempool_seen_get(const struct mempool *pool, const uint8_t wire_hash[HASH_BYTES],
+                                   uint64_t now_ms)
 {
     const uint32_t at = seen_find(pool, wire_hash);
 
-    if (at == NONE || (pool->seen[at].what == POOL_SEEN_LATER &&
+    if (at == NONE || (pool->seen[at].what == MEMPOOL_SEEN_LATER &&
                        now_ms - pool->seen[at].at_ms >= SEEN_LATER_MS)) {
-        return POOL_UNSEEN;
+        return MEMPOOL_UNSEEN;
     }
-    return (enum pool_seen)pool->seen[at].what;
+    return (enum mempool_seen)pool->seen[at].what;
 }
 
-void pool_check(const struct pool *pool)
+void mempool_check(const struct mempool *pool)
 {
     uint32_t used = 0;
     uint64_t bytes = 0;
 
-    for (uint32_t class = 0; class < POOL_CLASSES; class ++) {
+    for (uint32_t class = 0; class < MEMPOOL_CLASSES; class ++) {
         const struct list *list = &pool->classes[class];
         uint32_t count = 0;
         uint64_t sequence = 0;
