@@ -42,8 +42,9 @@ struct vote_log {
 
     struct segment segments[VOTE_LOG_SEGMENTS_MAX];
     uint32_t segment_count;
-    size_t offset;                   /* of the next record, in the newest segment */
-    uint8_t mac[VOTE_LOG_MAC_BYTES]; /* of the last record */
+    size_t offset;                        /* of the next record, in the newest segment */
+    uint8_t mac[VOTE_LOG_MAC_BYTES];      /* of the last record */
+    uint8_t head_mac[VOTE_LOG_MAC_BYTES]; /* of the newest segment's head */
     uint64_t last_seq;
     uint64_t durable_seq;
 
@@ -245,6 +246,7 @@ static void segment_walk(struct vote_log *log, const struct head *head)
 
     log->offset = LOG_HEAD_BYTES;
     memcpy(log->mac, head->mac, VOTE_LOG_MAC_BYTES);
+    memcpy(log->head_mac, head->mac, VOTE_LOG_MAC_BYTES);
     log->oldest = head->oldest;
     log->durable_seq = head->durable;
     while (record_parse(log, log->offset, &parsed) &&
@@ -393,6 +395,57 @@ static enum err search_behind(struct vote_log *log, struct search *search)
     return ERR_OK;
 }
 
+/* Write one record behind the last one, where there is room for it. */
+static enum err record_put(struct vote_log *log, uint64_t seq, struct bytes record,
+                           struct bytes body)
+{
+    const size_t count = record.count + body.count;
+    const size_t bytes = record_bytes(count);
+    const struct segment *segment = &log->segments[log->segment_count - 1];
+    struct writer writer = writer_of(log->buffer, log->buffer_size);
+    uint8_t check[LOG_CHECK_BYTES];
+
+    INVARIANT(record.count != 0 && count <= UINT32_MAX);
+    INVARIANT(bytes <= log->segment_bytes - log->offset);
+    log->loaded = 0;
+    writer_u32(&writer, (uint32_t)count);
+    writer_u64(&writer, seq);
+    writer_u64(&writer, log->durable_seq);
+    writer_u64(&writer, log->oldest);
+    check_of(log->salt, writer_done(&writer), check);
+    writer_bytes(&writer, check, sizeof check);
+    writer_view(&writer, record);
+    writer_view(&writer, body);
+    INVARIANT(!writer.failed);
+    mac_of(log->mac, writer_done(&writer), log->mac);
+    writer_bytes(&writer, log->mac, sizeof log->mac);
+    writer_zeros(&writer, bytes - writer.used);
+    INVARIANT(!writer.failed && writer.used == bytes);
+    TRY(log->disk.write(log->disk.self, segment->number, log->offset, writer_done(&writer)));
+    log->offset += bytes;
+    log->oldest_written = log->oldest;
+    if (log->dirty == 0) {
+        log->dirty = segment->number;
+    }
+    return ERR_OK;
+}
+
+/* Repeat the newest EPOCH record and the KEY records behind a segment's head, numbers unchanged. */
+static enum err repeated_put(struct vote_log *log)
+{
+    const struct bytes nothing = {0};
+
+    if (log->epoch.count != 0) {
+        TRY(record_put(log, log->epoch.seq, bytes_of(log->epoch.record, log->epoch.count),
+                       nothing));
+    }
+    for (uint32_t i = 0; i < log->key_count; i++) {
+        TRY(record_put(log, log->keys[i].seq, bytes_of(log->keys[i].record, log->keys[i].count),
+                       nothing));
+    }
+    return ERR_OK;
+}
+
 /*
  * Cut off what is behind the end, and make what is before it durable.
  *
@@ -401,8 +454,16 @@ static enum err search_behind(struct vote_log *log, struct search *search)
  */
 static enum err search_settle(struct vote_log *log, const struct search *search)
 {
+    const struct segment *newest = &log->segments[log->segment_count - 1];
+    const bool bare = newest->first_seq == log->last_seq + 1; /* no new record in it yet */
+    const size_t walked = log->offset;
+
     for (uint32_t i = search->count; i > search->whole; i--) {
         TRY(log->disk.remove(log->disk.self, search->numbers[i - 1]));
+    }
+    if (bare) { /* whatever stands there are repetitions, and perhaps not all of them */
+        log->offset = LOG_HEAD_BYTES;
+        memcpy(log->mac, log->head_mac, VOTE_LOG_MAC_BYTES);
     }
     for (uint32_t i = 0; i < log->segment_count; i++) {
         const uint64_t number = log->segments[i].number;
@@ -415,11 +476,16 @@ static enum err search_settle(struct vote_log *log, const struct search *search)
         TRY(segment_load(log, number));
         end = log->loaded_bytes;
         if (!older) {
-            end = search->tail > log->offset ? search->tail : log->offset;
+            end = search->tail > walked ? search->tail : walked;
             memset(log->buffer + log->offset, 0, end - log->offset);
         }
         TRY(log->disk.write(log->disk.self, number, 0, bytes_of(log->buffer, end)));
         TRY(log->disk.sync(log->disk.self, number));
+    }
+    if (bare) {
+        TRY(repeated_put(log));
+        TRY(log->disk.sync(log->disk.self, newest->number));
+        log->dirty = 0;
     }
     log->durable_seq = log->last_seq;
     log->oldest_written = log->oldest;
@@ -552,41 +618,6 @@ bool vote_log_next(struct vote_log *log, struct vote_log_cursor *cursor, enum er
 
 /* ---- writing ---- */
 
-/* Write one record behind the last one, where there is room for it. */
-static enum err record_put(struct vote_log *log, uint64_t seq, struct bytes record,
-                           struct bytes body)
-{
-    const size_t count = record.count + body.count;
-    const size_t bytes = record_bytes(count);
-    const struct segment *segment = &log->segments[log->segment_count - 1];
-    struct writer writer = writer_of(log->buffer, log->buffer_size);
-    uint8_t check[LOG_CHECK_BYTES];
-
-    INVARIANT(record.count != 0 && count <= UINT32_MAX);
-    INVARIANT(bytes <= log->segment_bytes - log->offset);
-    log->loaded = 0;
-    writer_u32(&writer, (uint32_t)count);
-    writer_u64(&writer, seq);
-    writer_u64(&writer, log->durable_seq);
-    writer_u64(&writer, log->oldest);
-    check_of(log->salt, writer_done(&writer), check);
-    writer_bytes(&writer, check, sizeof check);
-    writer_view(&writer, record);
-    writer_view(&writer, body);
-    INVARIANT(!writer.failed);
-    mac_of(log->mac, writer_done(&writer), log->mac);
-    writer_bytes(&writer, log->mac, sizeof log->mac);
-    writer_zeros(&writer, bytes - writer.used);
-    INVARIANT(!writer.failed && writer.used == bytes);
-    TRY(log->disk.write(log->disk.self, segment->number, log->offset, writer_done(&writer)));
-    log->offset += bytes;
-    log->oldest_written = log->oldest;
-    if (log->dirty == 0) {
-        log->dirty = segment->number;
-    }
-    return ERR_OK;
-}
-
 /* Begin segment `number`, whose first new record will be `last_seq + 1`. */
 static enum err segment_begin(struct vote_log *log, uint64_t number)
 {
@@ -616,15 +647,7 @@ static enum err segment_begin(struct vote_log *log, uint64_t number)
     if (log->dirty == 0) {
         log->dirty = number;
     }
-    if (log->epoch.count != 0) {
-        TRY(record_put(log, log->epoch.seq, bytes_of(log->epoch.record, log->epoch.count),
-                       (struct bytes){0}));
-    }
-    for (uint32_t i = 0; i < log->key_count; i++) {
-        TRY(record_put(log, log->keys[i].seq, bytes_of(log->keys[i].record, log->keys[i].count),
-                       (struct bytes){0}));
-    }
-    return ERR_OK;
+    return repeated_put(log);
 }
 
 static enum err log_append(struct vote_log *log, uint64_t seq, struct bytes record,

@@ -422,6 +422,55 @@ TEST(a_cut_between_two_segments_of_one_sync)
     }
 }
 
+/* Add records until a new segment was begun. */
+static void log_rotate(struct vote_log *log, struct disk_memory *disk)
+{
+    const uint64_t newest = disk->files[disk->count - 1].number;
+
+    while (disk->files[disk->count - 1].number == newest) {
+        CHECK(log_add(log) == ERR_OK);
+    }
+}
+
+/*
+ * A cut may leave the head of a new segment and take the records repeated behind it.  The log must repeat them again:
+ * once older segments are freed they stand nowhere else.
+ */
+TEST(repeated_records_lost_behind_a_head_are_repeated_again)
+{
+    const size_t head_bytes = 96;
+
+    for (size_t kept = head_bytes; kept < 260; kept += 4) {
+        struct disk_memory disk;
+        struct opened opened;
+        struct disk_memory_file *newest;
+
+        log_fill(&disk, 5, 1);
+        log_open(&opened, &disk);
+        log_rotate(opened.log, &disk);
+        log_close(&opened);
+        newest = &disk.files[disk.count - 1];
+        memset(newest->live + kept, 0, newest->size - kept);
+        memset(newest->durable + kept, 0, newest->size - kept);
+
+        log_open(&opened, &disk);
+        CHECK(opened.found.state == VOTE_LOG_WHOLE);
+        CHECK(log_add(opened.log) == ERR_OK);
+        log_sync(opened.log, &disk);
+        CHECK(vote_log_free(opened.log, vote_log_durable_seq(opened.log)) == ERR_OK);
+        CHECK(log_add(opened.log) == ERR_OK);
+        log_sync(opened.log, &disk);
+        CHECK(vote_log_free(opened.log, vote_log_durable_seq(opened.log)) == ERR_OK);
+        CHECK_U64(disk.files[0].number, >=, newest->number);
+        log_close(&opened);
+
+        log_open(&opened, &disk);
+        CHECK(opened.found.state == VOTE_LOG_WHOLE);
+        log_close(&opened);
+        disk_memory_clear(&disk);
+    }
+}
+
 TEST(a_missing_segment_is_damage)
 {
     struct disk_memory disk;
@@ -631,8 +680,9 @@ TESTS(TEST_ENTRY(a_new_log_holds_epoch_and_key), TEST_ENTRY(records_come_back_ov
       TEST_ENTRY(a_flipped_byte_is_damage_or_a_torn_end_never_a_gap),
       TEST_ENTRY(a_lost_or_misplaced_sector_is_noticed),
       TEST_ENTRY(a_power_cut_takes_unsynced_records_alone),
-      TEST_ENTRY(a_cut_between_two_segments_of_one_sync), TEST_ENTRY(a_missing_segment_is_damage),
-      TEST_ENTRY(a_duplicated_segment_is_damage),
+      TEST_ENTRY(a_cut_between_two_segments_of_one_sync),
+      TEST_ENTRY(repeated_records_lost_behind_a_head_are_repeated_again),
+      TEST_ENTRY(a_missing_segment_is_damage), TEST_ENTRY(a_duplicated_segment_is_damage),
       TEST_ENTRY(a_segment_cut_short_is_damage_unless_it_is_the_last),
       TEST_ENTRY(freed_segments_go_once_that_is_durable),
       TEST_ENTRY(freeing_everything_keeps_the_newest_segment), TEST_ENTRY(errors_stop_the_log),
