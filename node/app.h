@@ -3,7 +3,7 @@
  *
  * It keeps the overlay, the result and the receipts of each executed block above the applied state; admits
  * transactions (docs/protocol/consensus.md 8.19, steps 2 to 9); builds and executes blocks; writes final ones to
- * state.db, one batch a height, not synced.  The same file runs in the node and in the simulator: signatures are
+ * state.db, one batch a height, not synced.  Made for the node and for the simulator alike: signatures are
  * checked through a port, batches are written through a port.
  *
  * One thread.  All memory from the arena.

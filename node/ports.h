@@ -97,7 +97,7 @@ enum app_admit {
  * The application: executor and pool.  Blocks are named by hash; an executed block that is not final yet
  * stands in an overlay above its parent's.  Block 0 and the final block are always executed.
  *
- * Until contracts exist, tests/sim/app_sim.c is the one maker.
+ * Makers: node/app.c over contracts, and the stand-in tests/sim/app_sim.c, which the simulator still runs.
  */
 struct app_port {
     void *self;
